@@ -1,0 +1,4 @@
+-- +goose Up
+CREATE SCHEMA tidemill;
+-- +goose Down
+DROP SCHEMA tidemill;

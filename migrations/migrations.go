@@ -1,0 +1,93 @@
+package migrations
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+	"io/fs"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver that goose speaks through
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+//go:embed engine/*.sql warehouse/*.sql
+var files embed.FS
+
+// A Set is one of the two groups of migrations; its value is the folder that holds them.
+type Set string
+
+// The sets of migrations.
+const (
+	Engine    Set = "engine"    // run history: schema tidemill
+	Warehouse Set = "warehouse" // bronze, staging, gold, metadata
+)
+
+// An Applied tells of one migration whether the database has it.
+type Applied struct {
+	Version int64     `json:"version"`
+	Name    string    `json:"name"`
+	Done    bool      `json:"applied"`
+	At      time.Time `json:"applied_at,omitzero"` // zero when not applied
+}
+
+// Up applies every migration of set that the database at url lacks, in order, each in a transaction of its own, and
+// returns how many it applied. Processes that call it at once wait for each other.
+func Up(ctx context.Context, url string, set Set) (int, error) {
+	var n int
+	err := with(ctx, url, set, func(p *goose.Provider) error {
+		done, err := p.Up(ctx)
+		n = len(done)
+		return err
+	})
+	if err != nil {
+		return n, fmt.Errorf("migrate %s: %w", set, err)
+	}
+	return n, nil
+}
+
+// Status lists the migrations of set, oldest first, with whether the database at url has them.
+func Status(ctx context.Context, url string, set Set) ([]Applied, error) {
+	var out []Applied
+	err := with(ctx, url, set, func(p *goose.Provider) error {
+		all, err := p.Status(ctx)
+		for _, s := range all {
+			out = append(out, Applied{Version: s.Source.Version, Name: s.Source.Path, Done: s.State == goose.StateApplied, At: s.AppliedAt})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read migrations of %s: %w", set, err)
+	}
+	return out, nil
+}
+
+func with(ctx context.Context, url string, set Set, do func(*goose.Provider) error) (err error) {
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if cerr := db.Close(); err == nil {
+			err = cerr
+		}
+	}()
+	if err := db.PingContext(ctx); err != nil {
+		return err
+	}
+	sub, err := fs.Sub(files, string(set))
+	if err != nil {
+		return err
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, db, sub, goose.WithSessionLocker(locker), goose.WithTableName("public.tidemill_migrations_"+string(set)))
+	if err != nil {
+		return err
+	}
+	return do(p)
+}
