@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// Reader is what people look at. What it returns can be a moment old; nothing is decided from it.
+type Reader interface {
+	DAGStatuses(ctx context.Context) ([]DAGStatus, error)
+	// Spec returns the definition of one version of a DAG. ErrNotFound when it was never registered.
+	Spec(ctx context.Context, dag, version string) (Spec, error)
+	// Runs returns the runs that fit, in the order asked for, and how many fit in all.
+	Runs(ctx context.Context, f RunFilter) ([]RunRow, int, error)
+	// RunByID returns one run. ErrNotFound when there is none.
+	RunByID(ctx context.Context, dag, runID string) (RunRow, error)
+	RunsByKey(ctx context.Context, keys []int64) ([]RunRow, error)
+	// Queue returns what is queued or leased of these runs.
+	Queue(ctx context.Context, runs []int64) ([]QueueRow, error)
+	// Attempts returns the history of these runs, oldest first, without outputs and inputs; of one task if task is not "".
+	Attempts(ctx context.Context, runs []int64, task string) ([]Attempt, error)
+	// Attempt returns one with output and inputs; try −1: the latest. ErrNotFound when there is none.
+	Attempt(ctx context.Context, key TaskKey, try int) (Attempt, error)
+	Timers(ctx context.Context, runs []int64) ([]Timer, error)
+	Virtuals(ctx context.Context, runs []int64) ([]VirtualRow, error)
+	Workers(ctx context.Context) ([]WorkerRow, error)
+	// Messages returns the newest items of the outbox, for doctor and UI.
+	Messages(ctx context.Context, limit int) ([]MessageRow, error)
+}
+
+// RunFilter selects runs; zero fields select all.
+type RunFilter struct {
+	DAGs          []string
+	States        []RunState
+	Types         []RunType
+	LogicalFrom   *time.Time // ≥
+	LogicalTo     *time.Time // ≤
+	Logicals      []time.Time
+	Backfill      int64
+	Limit, Offset int
+	// OrderBy: one of "key", "logical", "queued", "started", "ended", "run_id", "state"; a leading "-" turns it round. Default "-key".
+	OrderBy string
+}
+
+// A QueueRow is a queued or leased task instance.
+type QueueRow struct {
+	TaskKey
+	DAG       string
+	Try       int
+	Priority  int
+	Queue     string
+	QueuedAt  time.Time
+	Leased    bool
+	Worker    string // name of the worker that holds it; "" when not leased or its row is gone
+	LeasedAt  *time.Time
+	Cancelled bool
+}
+
+// A VirtualRow is a virtual node of a run.
+type VirtualRow struct {
+	Runner TaskKey
+	VirtualState
+}
+
+// A WorkerRow is a worker process.
+type WorkerRow struct {
+	ID int64
+	WorkerInfo
+	Beats    int64
+	JoinedAt time.Time
+	BeatAt   time.Time
+	Leases   int
+}
+
+// A MessageRow is an item of the outbox as people see it.
+type MessageRow struct {
+	Message
+	State   string // pending, delivered, failed
+	Error   string
+	NextAt  *time.Time
+	EndedAt *time.Time
+}
+
+// A Spec is a DAG's definition as data: what UI, API and other processes see of it.
+type Spec struct {
+	DAG            string      `json:"dag"`
+	Doc            string      `json:"doc,omitempty"`
+	Tags           []string    `json:"tags,omitempty"`
+	Owners         []string    `json:"owners,omitempty"`
+	Schedule       string      `json:"schedule,omitempty"` // as written; "" for none
+	Zone           string      `json:"zone,omitempty"`
+	Catchup        bool        `json:"catchup,omitempty"`
+	StartDate      *time.Time  `json:"start_date,omitempty"`
+	EndDate        *time.Time  `json:"end_date,omitempty"`
+	MaxActiveRuns  int         `json:"max_active_runs"`
+	MaxActiveTasks int         `json:"max_active_tasks"`
+	Deadline       Duration    `json:"deadline,omitempty"`
+	Params         []byte      `json:"params,omitempty"` // JSON Schema of the params
+	FailOnAnyTask  bool        `json:"fail_on_any_task,omitempty"`
+	Tasks          []TaskSpec  `json:"tasks"` // in topological order
+	Groups         []GroupSpec `json:"groups,omitempty"`
+}
+
+// A GroupSpec is a task group.
+type GroupSpec struct {
+	ID     string `json:"id"`
+	Parent string `json:"parent,omitempty"`
+}
+
+// A TaskSpec is a task's definition as data.
+type TaskSpec struct {
+	ID         string        `json:"id"`
+	Doc        string        `json:"doc,omitempty"`
+	Group      string        `json:"group,omitempty"`
+	Upstream   []EdgeSpec    `json:"upstream,omitempty"`
+	Rule       TriggerRule   `json:"rule"`
+	Retry      Retry         `json:"retry"`
+	Timeout    Duration      `json:"timeout,omitempty"`
+	Queue      string        `json:"queue"`
+	Priority   int           `json:"priority,omitempty"`
+	MaxActive  int           `json:"max_active,omitempty"`
+	MapOver    string        `json:"map_over,omitempty"` // task whose list this one is mapped over
+	Input      string        `json:"input,omitempty"`    // Go types, for people
+	Output     string        `json:"output,omitempty"`
+	Virtual    []VirtualSpec `json:"virtual,omitempty"` // nodes that its runner reports, where they are known
+	HasVirtual bool          `json:"has_virtual,omitempty"`
+	Body       string        `json:"body,omitempty"` // name of the Go function
+}
+
+// An EdgeSpec is an edge into a task.
+type EdgeSpec struct {
+	Task string   `json:"task"`
+	Kind EdgeKind `json:"kind"`
+}
+
+// A VirtualSpec is a virtual node before it has run.
+type VirtualSpec struct {
+	ID       string   `json:"id"`
+	Doc      string   `json:"doc,omitempty"`
+	Upstream []string `json:"upstream,omitempty"` // ids of other virtual nodes of the same runner
+}
+
+// An EdgeKind says what an edge hands over.
+type EdgeKind string
+
+// The kinds of edges.
+const (
+	ValueEdge   EdgeKind = "value"   // the upstream's output; asks for its success
+	OrderEdge   EdgeKind = "order"   // nothing: Waits
+	SettledEdge EdgeKind = "settled" // how the upstream ended, whatever it was
+)
+
+// A Duration is a time.Duration that reads as text in JSON, such as "5m0s".
+type Duration time.Duration
+
+// MarshalText writes d as time.Duration does.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// UnmarshalText reads what time.ParseDuration takes.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}

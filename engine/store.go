@@ -1,0 +1,530 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A Store is where the engine's state lives. storage/postgres is the one for production, enginetest.Store the one in
+// memory; both pass enginetest.Conformance, which is the contract in executable form.
+//
+// A Store holds no rule: it locks, fences, persists and looks up. What follows from an event is decided by the engine's
+// pure functions, inside [Store.Transition]. All methods may be called at once from many goroutines and processes. Each
+// error is wrapped with what was being done; ErrNotFound and ErrConflict are recognisable with errors.Is.
+type Store interface {
+	Registry
+	Dispatcher
+	Outbox
+	StreamStore
+	BackfillStore
+	LogStore
+	Reader
+	// Now is the store's clock: the database's, or the virtual one.
+	Now(ctx context.Context) (time.Time, error)
+	// Close releases the store's connections.
+	Close()
+}
+
+// Registry keeps which DAGs there are and which runs they have.
+type Registry interface {
+	// Register makes or renews the records of DAGs, in one transaction, and returns how each stands now, in the order
+	// given. A DAG seen for the first time gets RegisteredAt = now. A version seen for the first time is stored with its
+	// Spec.
+	Register(ctx context.Context, dags []DAGRecord) ([]DAGStatus, error)
+	// SetPaused pauses or unpauses a DAG. ErrNotFound when there is none of that id.
+	SetPaused(ctx context.Context, dag string, paused bool) error
+	// CreateRuns stores new runs as queued, all in one transaction, and answers for each, in order: its key, or Exists
+	// with the key of the run that has its (DAG, logical date) or (DAG, run id) already.
+	CreateRuns(ctx context.Context, runs []NewRun) ([]Created, error)
+}
+
+// Dispatcher is the queue, the leases and the transitions of runs.
+type Dispatcher interface {
+	// Join makes a row for a worker process and returns its id, never used before.
+	Join(ctx context.Context, w WorkerInfo) (int64, error)
+	// Beat raises the worker's counter and tells what became of its leases.
+	Beat(ctx context.Context, b Beat) (BeatAnswer, error)
+	// Leave deletes the worker's row. Leases that it still holds become orphans.
+	Leave(ctx context.Context, worker int64) error
+	// Bury deletes the rows of dead workers and ends what sessions they left in the database.
+	Bury(ctx context.Context, workers []int64) error
+	// Orphans returns up to limit leases whose worker has no row.
+	Orphans(ctx context.Context, limit int) ([]Lease, error)
+
+	// Claim leases ready tasks to a worker, at most Slots. A worker without a row gets none (no error).
+	Claim(ctx context.Context, c ClaimRequest) ([]Leased, error)
+	// Transition is the only way to change a run, in one transaction: it locks t.Runs in ascending order in a statement of
+	// its own, then ends t.Ends (deletes those queue rows that still carry their lease), then reads the runs, calls
+	// t.Decide and stores what it returns. Decide may be called again when the transaction has to be repeated, so it
+	// must not have effects. An error of Decide rolls all back and is returned as it is.
+	Transition(ctx context.Context, t Transition) error
+	// StartRuns picks up to limit queued runs of the DAGs given: not those of paused DAGs or paused backfills, not more
+	// than each DAG's and backfill's limit of running runs allows (two processes never exceed it together), scheduled
+	// before manual before backfill, then by order and key. It locks them, calls decide and stores what it returns, as in
+	// Transition. It returns the number of runs it handed to decide.
+	StartRuns(ctx context.Context, dags []string, limit int, decide Decide) (int, error)
+
+	// DueTimers returns up to limit timers that are due by the store's clock, for runs of the DAGs given.
+	DueTimers(ctx context.Context, dags []string, limit int) ([]Timer, error)
+	// NextTimer returns when the next timer of these DAGs falls due; zero when there is none.
+	NextTimer(ctx context.Context, dags []string) (time.Time, error)
+	// Idle returns up to limit runs of the DAGs given that are running and have nothing queued, leased or timed.
+	Idle(ctx context.Context, dags []string, limit int) ([]int64, error)
+
+	// Inputs returns, for each key in order, the latest successful attempt's output, or the latest end for Settled ones.
+	Inputs(ctx context.Context, keys []InputKey) ([]Input, error)
+	// ReportVirtual stores the state of virtual nodes under their runner's lease. ErrLostLease when it is not held any
+	// more: nothing is stored then.
+	ReportVirtual(ctx context.Context, lease Lease, nodes []VirtualState) error
+}
+
+// Outbox hands out what is to be told to the world: callbacks and webhooks.
+type Outbox interface {
+	// RegisterReceiver makes a webhook receiver known: from then on every event of a transition leaves a message for it.
+	// The URL is for people and must hold no secret.
+	RegisterReceiver(ctx context.Context, name, url string) error
+	// ClaimOutbox hands out up to limit messages that are due, and hides them from others for the time given.
+	ClaimOutbox(ctx context.Context, c OutboxClaim) ([]Message, error)
+	// FinishOutbox ends a claimed message: delivered, to be tried again at a time, or given up. A message that somebody
+	// else has claimed since is left alone.
+	FinishOutbox(ctx context.Context, id int64, claim uuid.UUID, r Delivery) error
+	// Emit stores events that belong to no run's transition (a stream that failed, an alert).
+	Emit(ctx context.Context, events []Event) error
+}
+
+// A DAGRecord is what the store keeps of a DAG's definition.
+type DAGRecord struct {
+	ID            string
+	Version       string
+	Build         string
+	Spec          Spec
+	MaxActiveRuns int
+}
+
+// A DAGStatus is how a DAG stands.
+type DAGStatus struct {
+	ID            string
+	Version       string
+	Paused        bool
+	RegisteredAt  time.Time
+	LastScheduled *time.Time // logical date of the newest scheduled run; nil when there is none
+	Spec          Spec
+	MaxActiveRuns int
+	SeenAt        time.Time // when a process last registered it
+}
+
+// A NewRun is a run to be made. Its State is queued.
+type NewRun struct {
+	DAG, RunID  string
+	Type        RunType
+	Logical     *time.Time // nil: a manual run without a logical date
+	Start, End  *time.Time // data interval
+	Params      []byte     // JSON object
+	Version     string
+	Backfill    int64 // 0: none
+	Order       int   // within its backfill
+	TriggeredBy string
+	Note        string
+	Priority    int
+	Deadline    time.Duration // 0: none; a timer of kind TimerDeadline is set at queueing + Deadline
+	OnlyTasks   []string      // a subset of tasks (backfill --tasks); nil: all
+}
+
+// Created answers for one NewRun.
+type Created struct {
+	Key    int64
+	Exists bool
+}
+
+// A RunRow is a run as the store keeps it.
+type RunRow struct {
+	Key         int64
+	DAG, RunID  string
+	Type        RunType
+	State       RunState
+	Logical     *time.Time
+	Start, End  *time.Time // data interval
+	Params      []byte
+	Version     string
+	Backfill    int64
+	Order       int
+	TriggeredBy string
+	Note        string
+	Priority    int
+	OnlyTasks   []string
+	QueuedAt    time.Time
+	StartedAt   *time.Time
+	EndedAt     *time.Time
+	FailedTasks int
+	States      []byte // encoded RunStates, see runstate.go; empty before the run has started
+	Deadline    time.Duration
+}
+
+// A TaskKey names a task instance.
+type TaskKey struct {
+	Run      int64
+	Task     string
+	MapIndex int // −1 when not mapped
+}
+
+// A Lease is a claim on a task instance. Whoever holds it may end the attempt; nobody else can.
+type Lease struct {
+	TaskKey
+	ID uuid.UUID
+}
+
+// A QueueItem is a task instance that is ready to run.
+type QueueItem struct {
+	TaskKey
+	DAG      string
+	Try      int
+	Priority int
+	Queue    string
+	// Lease and Worker are set when the item is handed over to a worker in the transition that makes it ready. When that
+	// worker has no row any more the item is queued without a lease.
+	Lease  uuid.UUID
+	Worker int64
+}
+
+// A Leased is what a claim yields.
+type Leased struct {
+	Lease
+	DAG string
+	Try int
+	Run RunRow // without States
+}
+
+// A ClaimRequest asks for ready tasks.
+type ClaimRequest struct {
+	Worker int64
+	Lease  uuid.UUID // fresh for each request
+	Slots  int
+	Queues []string
+	DAGs   []ClaimDAG // in the order in which they are served
+}
+
+// A ClaimDAG is a DAG whose tasks the worker has.
+type ClaimDAG struct {
+	ID   string
+	Room int // at most so many of its tasks now
+	// MaxActive, when above 0, is a limit over all processes, held exactly: it is counted under a lock.
+	MaxActive int
+	// TaskLimits are limits per task over all processes, held exactly; nil: none.
+	TaskLimits map[string]int
+}
+
+// A WorkerInfo is what a worker process tells of itself when it joins.
+type WorkerInfo struct {
+	Name    string   `json:"name"` // host and pid
+	Build   string   `json:"build"`
+	Kind    string   `json:"kind"` // serve or worker
+	Slots   int      `json:"slots"`
+	Queues  []string `json:"queues"`
+	DAGs    []string `json:"dags"`
+	Streams []string `json:"streams"`
+}
+
+// A Beat is a worker's sign of life, with the leases that it believes to hold.
+type Beat struct {
+	Worker int64
+	Leases []Lease
+}
+
+// A BeatAnswer tells a worker what the store knows of it.
+type BeatAnswer struct {
+	Alive   bool    // false: it has no row; all it holds is lost and it must join anew
+	Lost    []Lease // told in the beat, not held any more
+	Cancel  []Lease // held, and somebody asked that the attempt be cancelled
+	Unknown []Lease // held by this worker in the store and not told in the beat
+}
+
+// A Decide function says what follows from what was found. It is pure: it may be called again.
+//
+// held[i] tells whether Ends[i] still held its lease.
+type Decide func(now time.Time, runs []RunRow, held []bool) ([]RunChange, error)
+
+// A Transition is a change of runs. See [Dispatcher].
+type Transition struct {
+	Runs   []int64
+	Ends   []Lease
+	Decide Decide
+}
+
+// A RunChange is what a decision does to one run. Zero fields change nothing but State and States, which are always
+// written.
+type RunChange struct {
+	Key         int64
+	State       RunState
+	States      []byte
+	Version     string // the version States is aligned with
+	StartedAt   *time.Time
+	EndedAt     *time.Time // with Reopened: cleared to null
+	Reopened    bool       // a finished run that is queued or running again
+	FailedTasks int
+	Attempts    []Attempt // history; a row of the same try is replaced
+	Enqueue     []QueueItem
+	Dequeue     []TaskKey // rows taken out of the queue, whatever their lease
+	Cancel      []TaskKey // leased rows whose worker is asked to cancel
+	Timers      []Timer   // set, replacing one of the same kind and instance
+	Untimers    []Timer   // taken out; DueAt is ignored
+	Close       []VirtualClose
+	Events      []Event
+	Callbacks   []CallbackCall
+}
+
+// An Attempt is one try of a task instance, as history keeps it once it has ended. Try 0 is not an attempt but a
+// decision not to run (skipped, upstream_failed, failed to map); its Error says why.
+type Attempt struct {
+	TaskKey
+	Try       int
+	State     State  // what became of the instance: success, failed, skipped, up_for_retry …
+	Ending    Ending // how this attempt ended; empty for a decision
+	QueuedAt  *time.Time
+	StartedAt *time.Time
+	EndedAt   time.Time
+	Worker    string
+	Version   string
+	Build     string
+	Output    []byte // JSON as encoded; nil when there is none
+	Error     string
+	Inputs    []byte // JSON object of what it read: upstream task id → {"try": n} ; nil when none
+	By        string // who, when a person's mark made it
+}
+
+// TimerKind says what a timer is for.
+type TimerKind string
+
+// The kinds of timers.
+const (
+	TimerRetry    TimerKind = "retry"    // an instance up for retry becomes ready
+	TimerRestart  TimerKind = "restart"  // the grace of a cleared, still running attempt ends
+	TimerDeadline TimerKind = "deadline" // the run's deadline passes
+)
+
+// A Timer is due at a time of the store's clock.
+type Timer struct {
+	TaskKey // Task is "" for a run's own timer, MapIndex −1
+	Kind    TimerKind
+	DueAt   time.Time
+}
+
+// An InputKey asks for what a task left behind.
+type InputKey struct {
+	Run      int64
+	Task     string
+	MapIndex int  // −1: not mapped; [AllElements]: every element
+	Settled  bool // how it ended, rather than its latest success
+}
+
+// AllElements as a MapIndex asks for all elements of a mapped task.
+const AllElements = -2
+
+// An Input is what was found for an InputKey: one element for a plain task, one for each element, in order, for
+// AllElements; none when the task has no such attempt.
+type Input struct {
+	Attempts []Attempt // Output, State, Error, Try, MapIndex are set
+}
+
+// A VirtualState is how a virtual node (a dbt model, a dbt test) stands.
+type VirtualState struct {
+	ID        string // task id as people see it, such as dbt_run_stg_transactions
+	State     State
+	StartedAt *time.Time
+	EndedAt   *time.Time
+	Message   string
+	Details   []byte // JSON object for people: rows, SQL path …
+	Upstream  []string
+	Try       int
+}
+
+// A VirtualClose ends the virtual nodes of a runner that are not terminal when its attempt ends.
+type VirtualClose struct {
+	Task  TaskKey
+	State State
+	Why   string
+}
+
+// An OutboxClaim asks for messages.
+type OutboxClaim struct {
+	Claim     uuid.UUID
+	DAGs      []string // callbacks of these DAGs
+	Receivers []string // webhooks to these receivers
+	Limit     int
+	Hide      time.Duration
+}
+
+// An Event is something that the world may want to know, such as task.failed.
+type Event struct {
+	ID   uuid.UUID
+	Type string // see events.go
+	At   time.Time
+	DAG  string
+	Run  int64
+	Task string
+	Data []byte // JSON object
+}
+
+// A CallbackCall is one callback that is to be called.
+type CallbackCall struct {
+	ID   uuid.UUID
+	Hook string // which callback of the definition: see callbacks.go
+	DAG  string
+	TaskKey
+	Data []byte // JSON of CallbackEvent
+}
+
+// A Message is an item of the outbox.
+type Message struct {
+	ID       int64
+	EventID  uuid.UUID
+	Kind     string // MessageCallback or MessageWebhook
+	Receiver string // of a webhook
+	Hook     string // of a callback
+	DAG      string
+	Key      TaskKey
+	Type     string // of the event
+	Data     []byte
+	Tries    int // deliveries tried so far
+	At       time.Time
+}
+
+// The kinds of messages.
+const (
+	MessageCallback = "callback"
+	MessageWebhook  = "webhook"
+)
+
+// A Delivery is what became of a message.
+type Delivery struct {
+	Done    bool
+	RetryAt time.Time // when not Done and not GaveUp
+	GaveUp  bool
+	Error   string
+}
+
+// StreamStore keeps which process runs which replica of a stream.
+type StreamStore interface {
+	RegisterStreams(ctx context.Context, s []StreamRecord) error
+	// ClaimStream leases a free replica of the stream to a worker: one that nobody holds or whose worker has no row, whose
+	// next start is due, of a stream that is not paused. ok is false when there is none.
+	ClaimStream(ctx context.Context, name string, worker int64, lease uuid.UUID) (l StreamLease, ok bool, err error)
+	// BeatStream stores progress and tells whether the lease is still held and whether the stream is to run.
+	BeatStream(ctx context.Context, l StreamLease, progress []byte) (held, paused bool, err error)
+	// EndStream gives the replica back. cause is "" after a drain; else the replica starts again not before next, its count
+	// of restarts is raised and the events are stored.
+	EndStream(ctx context.Context, l StreamLease, cause string, next time.Time, events []Event) error
+	// ResetRestarts sets the replica's count of restarts in a row to 0: it ran well for a while.
+	ResetRestarts(ctx context.Context, l StreamLease) error
+	SetStreamPaused(ctx context.Context, name string, paused bool) error
+	Streams(ctx context.Context) ([]StreamStatus, error)
+}
+
+// A StreamRecord is a stream's definition as the store keeps it.
+type StreamRecord struct {
+	Name     string
+	Replicas int
+	Doc      string
+}
+
+// A StreamLease is a claim on a replica of a stream.
+type StreamLease struct {
+	Name     string
+	Replica  int
+	ID       uuid.UUID
+	Worker   int64
+	Restarts int // in a row, so far
+}
+
+// A StreamStatus is how a stream stands.
+type StreamStatus struct {
+	Name     string
+	Doc      string
+	Paused   bool
+	Replicas []ReplicaStatus
+}
+
+// A ReplicaStatus is how one replica of a stream stands.
+type ReplicaStatus struct {
+	Replica    int
+	State      string // running, stopped, restarting, paused
+	Worker     string
+	StartedAt  *time.Time
+	Progress   []byte
+	ProgressAt *time.Time
+	Restarts   int
+	Error      string
+	NextStart  *time.Time
+}
+
+// BackfillStore keeps backfills.
+type BackfillStore interface {
+	// CreateBackfill stores a backfill with its new runs in one transaction and returns its id. ErrConflict when it overlaps
+	// an open one of the same DAG. The engine clears what is to be reprocessed afterwards and sets its backfill id.
+	CreateBackfill(ctx context.Context, b NewBackfill) (int64, []Created, error)
+	// AdoptRuns makes existing runs part of a backfill (reprocessing).
+	AdoptRuns(ctx context.Context, backfill int64, runs []int64) error
+	SetBackfillPaused(ctx context.Context, id int64, paused bool) error
+	// EndBackfill sets its completion time if it has none, and cancelled with it.
+	EndBackfill(ctx context.Context, id int64, cancelled bool) error
+	// FinishBackfills ends the open backfills of which every run is over and returns their ids.
+	FinishBackfills(ctx context.Context) ([]int64, error)
+	Backfills(ctx context.Context, f BackfillFilter) ([]BackfillRow, int, error)
+	Backfill(ctx context.Context, id int64) (BackfillRow, error)
+}
+
+// A NewBackfill is a backfill to be made.
+type NewBackfill struct {
+	DAG           string
+	From, To      time.Time
+	MaxActiveRuns int
+	Backwards     bool
+	Reprocess     string
+	Params        []byte
+	Tasks         []string
+	TriggeredBy   string
+	Runs          []NewRun
+}
+
+// A BackfillRow is how a backfill stands.
+type BackfillRow struct {
+	ID            int64
+	DAG           string
+	From, To      time.Time
+	MaxActiveRuns int
+	Backwards     bool
+	Reprocess     string
+	Params        []byte
+	Tasks         []string
+	TriggeredBy   string
+	Paused        bool
+	Cancelled     bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	CompletedAt   *time.Time
+	Counts        map[RunState]int
+}
+
+// BackfillFilter selects backfills; zero fields select all.
+type BackfillFilter struct {
+	DAG           string
+	Open          bool // not completed
+	Limit, Offset int
+}
+
+// LogStore keeps the logs of attempts, readable from any process.
+type LogStore interface {
+	// AppendLog adds lines (NDJSON, each ending in a newline) to the log of an attempt.
+	AppendLog(ctx context.Context, chunks []LogChunk) error
+	// ReadLog returns chunks after a position (0: from the start), in order, up to about limit bytes.
+	ReadLog(ctx context.Context, key TaskKey, try int, after int64, limit int) ([]LogChunk, error)
+}
+
+// A LogChunk is a piece of an attempt's log.
+type LogChunk struct {
+	TaskKey
+	Try   int
+	Seq   int64 // position, rising, set by the store
+	Lines []byte
+}
