@@ -160,6 +160,7 @@ type RunRow struct {
 	FailedTasks int
 	States      []byte // encoded RunStates, see runstate.go; empty before the run has started
 	Deadline    time.Duration
+	DAGPaused   bool // whether the DAG is paused; read in Transition and StartRuns
 }
 
 // A TaskKey names a task instance.
