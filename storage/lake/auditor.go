@@ -1,0 +1,223 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// offsetColumns is what the audit reads of a file.
+type offsetColumns struct {
+	Partition int32 `parquet:"kafka_partition"`
+	Offset    int64 `parquet:"kafka_offset"`
+	Timestamp int64 `parquet:"kafka_timestamp"`
+}
+
+// maxNamed bounds how many offsets one problem names.
+const maxNamed = 10
+
+type auditor struct {
+	lake   *Lake
+	report AuditReport
+}
+
+func (a *auditor) run(ctx context.Context) (AuditReport, error) {
+	s, err := a.lake.State(ctx)
+	if err != nil {
+		return AuditReport{}, err
+	}
+	a.report = AuditReport{Topic: s.Topic, Entries: s.Head, Problems: []string{}, Partitions: []PartitionAudit{}}
+	a.report.Problems = append(a.report.Problems, s.Problems...)
+	for n := int64(1); n <= s.Head; n++ {
+		e, err := a.lake.Entry(ctx, n)
+		if err != nil {
+			return AuditReport{}, err
+		}
+		if s.live(e) {
+			if err := a.entry(ctx, e); err != nil {
+				return AuditReport{}, err
+			}
+		}
+	}
+	for _, k := range slices.SortedFunc(maps.Keys(s.Partitions), comparePartitions) {
+		p := s.Partitions[k]
+		a.report.Partitions = append(a.report.Partitions, PartitionAudit{
+			TopicID: k.TopicID, Partition: k.Partition, End: p.Next, Rows: p.Rows, DeadLetters: p.DeadLetters,
+			Tombstones: p.Tombstones, GapOffsets: p.GapOffsets,
+		})
+		a.report.DeadLetters += p.DeadLetters
+		a.report.Tombstones += p.Tombstones
+		a.report.GapOffsets += p.GapOffsets
+	}
+	if err := a.strangers(s); err != nil {
+		return AuditReport{}, err
+	}
+	return a.report, a.beyond(s)
+}
+
+func (a *auditor) problem(format string, args ...any) {
+	a.report.Problems = append(a.report.Problems, fmt.Sprintf(format, args...))
+}
+
+// entry checks that the offsets in the entry's files are those of its ranges,
+// each once.
+func (a *auditor) entry(ctx context.Context, e Entry) error {
+	seen := map[int32]*offsetSet{}
+	for _, r := range e.Partitions {
+		set := newOffsetSet(r.Start, r.End)
+		for _, t := range r.Tombstones {
+			set.addSpan(t)
+		}
+		for _, g := range r.Gaps {
+			set.addSpan(Span{g.Start, g.End})
+		}
+		seen[r.Partition] = set
+	}
+	take := func(name string, partition int32, offset int64) {
+		set := seen[partition]
+		if set == nil {
+			a.problem("%s: a row of partition %d, which entry %d does not cover", name, partition, e.N)
+			return
+		}
+		set.add(offset)
+	}
+	for _, f := range e.Files {
+		a.report.Files++
+		a.report.Rows += f.Rows
+		if err := a.rows(ctx, f, take); err != nil {
+			return err
+		}
+	}
+	if d := e.DeadLetters; d != nil {
+		err := a.lake.readDead(ctx, *d, func(rows []DeadLetter) error {
+			for _, r := range rows {
+				take(d.Path, r.Partition, r.Offset)
+			}
+			return nil
+		})
+		if err := a.unreadable(ctx, err); err != nil {
+			return err
+		}
+	}
+	for _, r := range e.Partitions {
+		seen[r.Partition].problems(func(what string) {
+			a.problem("entry %d: partition %d of topic id %s: %s", e.N, r.Partition, e.TopicID, what)
+		})
+	}
+	return nil
+}
+
+func (a *auditor) rows(ctx context.Context, f File, take func(string, int32, int64)) error {
+	parts := map[int32]int64{}
+	from, to := f.Day.Start(), f.Day.End()
+	err := Rows(ctx, a.lake, f, func(rows []offsetColumns) error {
+		for _, r := range rows {
+			take(f.Path, r.Partition, r.Offset)
+			parts[r.Partition]++
+			if at := microTime(r.Timestamp); at.Before(from) || !at.Before(to) {
+				a.problem("%s: offset %d of partition %d has timestamp %s, of another day", f.Path, r.Offset, r.Partition, at.Format(time.RFC3339Nano))
+			}
+		}
+		return nil
+	})
+	if err := a.unreadable(ctx, err); err != nil || a.lastIsAbout(f.Path) {
+		return err
+	}
+	for _, p := range f.Parts {
+		if parts[p.Partition] != p.Rows {
+			a.problem("%s: %d rows of partition %d, the log says %d", f.Path, parts[p.Partition], p.Partition, p.Rows)
+		}
+	}
+	return nil
+}
+
+// unreadable notes a file's error as a problem and passes on only what ended
+// the audit itself.
+func (a *auditor) unreadable(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	a.problem("%s", err)
+	return nil
+}
+
+func (a *auditor) lastIsAbout(name string) bool {
+	n := len(a.report.Problems)
+	return n > 0 && strings.Contains(a.report.Problems[n-1], name)
+}
+
+// strangers looks for files in the day folders and among the dead letters that
+// the log does not list.
+func (a *auditor) strangers(s *State) error {
+	known := map[string]bool{}
+	for _, f := range s.Files {
+		known[f.Path] = true
+	}
+	for _, f := range s.DeadFiles {
+		known[f.Path] = true
+	}
+	for _, root := range []string{bronzeFolder(s.Topic), deadFolder(s.Topic)} {
+		err := a.walk(root, func(name string) {
+			if !known[name] {
+				a.problem("%s: lies in the lake, the log does not list it", name)
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *auditor) walk(dir string, visit func(name string)) error {
+	entries, err := a.lake.disk.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("audit: list %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		if !e.IsDir() {
+			visit(name)
+		} else if err := a.walk(name, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// beyond looks for entries that the fold did not reach: the log has a hole. A
+// commit that came in since the fold is none.
+func (a *auditor) beyond(s *State) error {
+	names, err := a.lake.disk.ReadDir(logFolder(s.Topic))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("audit: list the log: %w", err)
+	}
+	listed := map[int64]bool{}
+	for _, e := range names {
+		if n, err := strconv.ParseInt(strings.TrimSuffix(e.Name(), ".json"), 10, 64); err == nil {
+			listed[n] = true
+		}
+	}
+	for _, n := range slices.Sorted(maps.Keys(listed)) {
+		if n > s.Head+1 && !listed[n-1] {
+			a.problem("%s: entry %d is missing before it", entryName(s.Topic, n), n-1)
+		}
+	}
+	return nil
+}

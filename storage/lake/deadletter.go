@@ -1,0 +1,58 @@
+package lake
+
+import (
+	"context"
+	"slices"
+)
+
+// DeadLetter is a record that broke the topic's contract, as it is kept in
+// dead_letters/<topic>/. It is the schema of those files.
+type DeadLetter struct {
+	Key       []byte `parquet:"key,optional"`   // nil: the record had none
+	Value     []byte `parquet:"value,optional"` // as it came; nil: none
+	Topic     string `parquet:"topic,dict"`
+	TopicID   string `parquet:"topic_id,dict"`
+	Partition int32  `parquet:"kafka_partition"`
+	Offset    int64  `parquet:"kafka_offset"`
+	// Timestamp is the record's, in microseconds since 1970 UTC.
+	Timestamp int64 `parquet:"kafka_timestamp,timestamp(microsecond:utc)"`
+	// IngestedAt is when it was read, in microseconds since 1970 UTC.
+	IngestedAt int64  `parquet:"ingestion_timestamp,timestamp(microsecond:utc)"`
+	Field      string `parquet:"field,dict"` // of the contract; "" if the record as a whole is broken
+	Reason     string `parquet:"reason,dict"`
+}
+
+// DeadLetters lists up to limit dead letters, the newest commit first, within a
+// commit the last offset first. day narrows it to those whose record timestamp
+// is of that day; "" takes all. A limit of 0 or less means no limit.
+func (l *Lake) DeadLetters(ctx context.Context, day Day, limit int) ([]DeadLetter, error) {
+	s, err := l.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []DeadLetter
+	for _, f := range slices.Backward(s.DeadFiles) {
+		var ofFile []DeadLetter
+		err := l.readDead(ctx, f, func(rows []DeadLetter) error {
+			for _, r := range rows {
+				if day == "" || DayOf(microTime(r.Timestamp)) == day {
+					ofFile = append(ofFile, r)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.Reverse(ofFile)
+		found = append(found, ofFile...)
+		if limit > 0 && len(found) >= limit {
+			return found[:limit], nil
+		}
+	}
+	return found, nil
+}
+
+func (l *Lake) readDead(ctx context.Context, f DeadFile, yield func([]DeadLetter) error) error {
+	return readRows(ctx, l, f.Path, f.Bytes, f.Checksum, f.Rows, yield)
+}

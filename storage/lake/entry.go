@@ -1,0 +1,156 @@
+package lake
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// SchemaVersion is the version of the entries that this code writes. An entry
+// of a newer version is an error, never a guess.
+const SchemaVersion = 1
+
+// Kind says what an entry is for.
+type Kind string
+
+// The kinds of entry.
+const (
+	// KindAppend puts a batch of offsets, and the files they led to, in.
+	KindAppend Kind = "append"
+	// KindWatermark only moves watermarks: nothing arrived.
+	KindWatermark Kind = "watermark"
+	// KindFence voids every later entry of the writers that it names, so that
+	// their temporary files may be collected.
+	KindFence Kind = "fence"
+)
+
+// Entry is one commit. Its number is its file's name and not in its text.
+type Entry struct {
+	N             int64       `json:"-"`
+	Kind          Kind        `json:"kind"`
+	CommitID      string      `json:"commit_id"`
+	Writer        string      `json:"writer"`
+	Topic         string      `json:"topic"`
+	TopicID       string      `json:"topic_id,omitempty"`
+	SchemaVersion int         `json:"schema_version"`
+	CommittedAt   time.Time   `json:"committed_at"`
+	DurationMS    int64       `json:"duration_ms"`              // from the batch's first record to the commit
+	PartitionsNow int32       `json:"partitions_now,omitempty"` // how many partitions the topic has, by the broker
+	Partitions    []Range     `json:"partitions,omitempty"`     // ascending by partition
+	Files         []File      `json:"files,omitempty"`          // rows, one file a day
+	DeadLetters   *DeadFile   `json:"dead_letters,omitempty"`   // nil when every record kept the contract
+	Days          []DayCounts `json:"days,omitempty"`           // what the files do not tell, per day
+	Fences        []string    `json:"fences,omitempty"`         // writers, KindFence only
+}
+
+// Range is what a commit says of one partition: every offset in [Start, End) is
+// a row, a dead letter, a tombstone or in a declared gap.
+type Range struct {
+	Partition    int32     `json:"partition"`
+	Start        int64     `json:"start"`
+	End          int64     `json:"end"`
+	Rows         int64     `json:"rows"`
+	DeadLetters  int64     `json:"dead_letters,omitempty"`
+	Tombstones   []Span    `json:"tombstones,omitempty"`
+	Gaps         []Gap     `json:"gaps,omitempty"`
+	MaxTimestamp time.Time `json:"max_timestamp,omitzero"` // largest record timestamp; zero if there was no record
+	Watermark    time.Time `json:"watermark,omitzero"`     // zero: not known
+}
+
+// Span is the offsets from Start up to but not including End.
+type Span struct {
+	Start int64 `json:"start"`
+	End   int64 `json:"end"`
+}
+
+// Gap is a span of offsets without a record for us, with its cause.
+type Gap struct {
+	Start int64 `json:"start"`
+	End   int64 `json:"end"`
+	Cause Cause `json:"cause"`
+}
+
+// Cause says why a gap's offsets hold nothing, as the broker proved it.
+type Cause string
+
+// The causes of a gap.
+const (
+	CauseControl   Cause = "control"         // a transaction marker
+	CauseAborted   Cause = "aborted"         // a record of an aborted transaction
+	CauseCompacted Cause = "compacted"       // the broker's log goes on without it
+	CauseDeleted   Cause = "below_log_start" // deleted by retention before it was read
+)
+
+// File is a Parquet file of rows of one day, as the log lists it.
+type File struct {
+	Path         string     `json:"path"` // relative to the lake's root, slash-separated
+	Day          Day        `json:"day"`
+	Parts        []FilePart `json:"parts"` // ascending by partition
+	Rows         int64      `json:"rows"`
+	LateRows     int64      `json:"late_rows,omitempty"` // their day was over, by their partition's earlier commits
+	Bytes        int64      `json:"bytes"`
+	Checksum     string     `json:"checksum"`                // "sha256:<hex>" of the whole file
+	MinTimestamp time.Time  `json:"min_timestamp"`           // of the Kafka records
+	MaxTimestamp time.Time  `json:"max_timestamp"`           //
+	MinEventTime time.Time  `json:"min_event_time,omitzero"` // as the Transform gave it
+	MaxEventTime time.Time  `json:"max_event_time,omitzero"` //
+	Generation   int        `json:"generation,omitempty"`    // of the day; raised by each replay
+	TopicID      string     `json:"-"`                       // of the entry
+	Entry        int64      `json:"-"`                       // number of the entry that put it in
+	CommittedAt  time.Time  `json:"-"`                       // of the entry
+}
+
+// FilePart is the share of one partition in a file: Rows rows with offsets in
+// [Start, End), not all of them necessarily in this file.
+type FilePart struct {
+	Partition int32 `json:"partition"`
+	Start     int64 `json:"start"`
+	End       int64 `json:"end"`
+	Rows      int64 `json:"rows"`
+}
+
+// DeadFile is a Parquet file of dead letters; its rows are DeadLetter.
+type DeadFile struct {
+	Path     string `json:"path"`
+	Rows     int64  `json:"rows"`
+	Bytes    int64  `json:"bytes"`
+	Checksum string `json:"checksum"`
+}
+
+// DayCounts counts, for one UTC day of record timestamps, what led to no row or
+// is worth knowing of those that did.
+type DayCounts struct {
+	Day           Day              `json:"day"`
+	DeadLetters   map[string]int64 `json:"dead_letters,omitempty"` // by field
+	Tombstones    int64            `json:"tombstones,omitempty"`
+	KeyMismatches int64            `json:"key_mismatches,omitempty"`
+}
+
+// encode is the entry's text.
+func (e *Entry) encode() ([]byte, error) {
+	text, err := json.MarshalIndent(e, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("encode entry %s: %w", e.CommitID, err)
+	}
+	return append(text, '\n'), nil
+}
+
+// decodeEntry reads the text of entry n of a topic's log.
+func decodeEntry(topic string, n int64, text []byte) (Entry, error) {
+	var e Entry
+	if err := json.Unmarshal(text, &e); err != nil {
+		return Entry{}, fmt.Errorf("%w: entry %d of %s: %w", ErrCorrupt, n, topic, err)
+	}
+	if e.SchemaVersion < 1 || e.SchemaVersion > SchemaVersion {
+		return Entry{}, fmt.Errorf("entry %d of %s has schema version %d, this program reads up to %d: use a newer one",
+			n, topic, e.SchemaVersion, SchemaVersion)
+	}
+	if e.CommitID == "" || e.Writer == "" || e.Topic != topic {
+		return Entry{}, fmt.Errorf("%w: entry %d of %s: no commit id or writer, or topic %q", ErrCorrupt, n, topic, e.Topic)
+	}
+	e.N = n
+	for i := range e.Files {
+		e.Files[i].TopicID, e.Files[i].Entry, e.Files[i].CommittedAt = e.TopicID, n, e.CommittedAt
+	}
+	return e, nil
+}

@@ -1,0 +1,16 @@
+package lake
+
+import "errors"
+
+// What a caller decides on.
+var (
+	// ErrCorrupt: a file or log entry is not what was committed.
+	ErrCorrupt = errors.New("lake: corrupt")
+	// ErrConflict: another writer has committed offsets of the batch. The batch
+	// is gone and must not be tried again; read on from the log's head.
+	ErrConflict = errors.New("lake: offsets are committed by another writer")
+	// ErrFenced: this writer was declared dead. Make a new one.
+	ErrFenced = errors.New("lake: writer is fenced")
+	// ErrTooManyDays: the batch has MaxOpenDays days open; commit it first.
+	ErrTooManyDays = errors.New("lake: too many open days")
+)

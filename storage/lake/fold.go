@@ -1,0 +1,131 @@
+package lake
+
+import (
+	"fmt"
+	"maps"
+)
+
+// fold takes the next entry into the state. A void entry (its writer was
+// fenced before) counts for nothing but its number. An entry that does not
+// follow on from the offsets before it is noted as a problem: the protocol
+// never makes one.
+func (s *State) fold(e Entry) {
+	s.Head = e.N
+	w := s.writers[e.Writer]
+	if w.fenced {
+		return
+	}
+	w.lastCommit, w.lastEntry = e.CommitID, e.N
+	s.writers[e.Writer] = w
+	for _, f := range e.Fences {
+		dead := s.writers[f]
+		dead.fenced = true
+		s.writers[f] = dead
+	}
+	if e.Kind == KindFence {
+		return
+	}
+	s.TopicID, s.PartitionsNow = e.TopicID, max(e.PartitionsNow, s.partitionsOf(e.TopicID))
+	for _, r := range e.Partitions {
+		s.foldRange(e, r)
+	}
+	for _, f := range e.Files {
+		s.foldFile(f)
+	}
+	if len(e.Files) > 0 && e.CommittedAt.After(s.LastFileAt) {
+		s.LastFileAt = e.CommittedAt
+	}
+	if e.DeadLetters != nil {
+		s.DeadFiles = append(s.DeadFiles, *e.DeadLetters)
+	}
+	for _, d := range e.Days {
+		s.foldDay(d)
+	}
+}
+
+// partitionsOf is the number of partitions known so far of a topic id: their
+// number never shrinks, and a writer's metadata may be older than another's.
+func (s *State) partitionsOf(topicID string) int32 {
+	if topicID != s.TopicID {
+		return 0
+	}
+	return s.PartitionsNow
+}
+
+func (s *State) foldRange(e Entry, r Range) {
+	key := PartitionKey{e.TopicID, r.Partition}
+	p := s.Partitions[key]
+	if r.Start != p.Next || r.End < r.Start {
+		s.Problems = append(s.Problems, fmt.Sprintf(
+			"entry %d: partition %d of topic id %s has offsets [%d, %d), the log was at %d", e.N, r.Partition, e.TopicID, r.Start, r.End, p.Next))
+	}
+	if sum := r.Rows + r.DeadLetters + spanOffsets(r.Tombstones) + gapOffsets(r.Gaps); sum != r.End-r.Start {
+		s.Problems = append(s.Problems, fmt.Sprintf(
+			"entry %d: partition %d: %d offsets accounted for in [%d, %d)", e.N, r.Partition, sum, r.Start, r.End))
+	}
+	p.Next = max(p.Next, r.End)
+	p.Rows += r.Rows
+	p.DeadLetters += r.DeadLetters
+	p.Tombstones += spanOffsets(r.Tombstones)
+	p.GapOffsets += gapOffsets(r.Gaps)
+	if r.MaxTimestamp.After(p.MaxTimestamp) {
+		p.MaxTimestamp = r.MaxTimestamp
+	}
+	if r.Watermark.After(p.Watermark) {
+		p.Watermark = r.Watermark
+	}
+	s.Partitions[key] = p
+}
+
+func (s *State) foldFile(f File) {
+	s.Files = append(s.Files, f)
+	d := s.Days[f.Day]
+	d.Day = f.Day
+	d.Files++
+	d.Rows += f.Rows
+	d.LateRows += f.LateRows
+	d.Bytes += f.Bytes
+	s.Days[f.Day] = d
+}
+
+func (s *State) foldDay(c DayCounts) {
+	d := s.Days[c.Day]
+	d.Day = c.Day
+	d.Tombstones += c.Tombstones
+	d.KeyMismatches += c.KeyMismatches
+	if len(c.DeadLetters) > 0 {
+		// A snapshot may hold the old map: never add to it in place.
+		sum := maps.Clone(d.DeadLetters)
+		if sum == nil {
+			sum = map[string]int64{}
+		}
+		for field, n := range c.DeadLetters {
+			sum[field] += n
+		}
+		d.DeadLetters = sum
+	}
+	s.Days[c.Day] = d
+}
+
+func spanOffsets(spans []Span) int64 {
+	var n int64
+	for _, s := range spans {
+		n += s.End - s.Start
+	}
+	return n
+}
+
+func gapOffsets(gaps []Gap) int64 {
+	var n int64
+	for _, g := range gaps {
+		n += g.End - g.Start
+	}
+	return n
+}
+
+// live says whether an entry that was folded counts: it does unless its writer
+// was fenced before it. Fences only ever name writers whose last entry is older.
+func (s *State) live(e Entry) bool {
+	w, ok := s.writers[e.Writer]
+	return ok && e.N <= w.lastEntry
+}

@@ -1,0 +1,148 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/tidemill/tidemill/storage/blob"
+)
+
+// Lake is one topic's lake. It reads; NewWriter writes through it. It is safe
+// for concurrent use, holds no file open between calls and needs no closing.
+type Lake struct {
+	root  string
+	topic string
+	disk  blob.FS
+	now   func() time.Time
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	state *State // folded so far; nil before the first read
+
+	dirs durableDirs
+}
+
+// Option changes how a Lake is opened.
+type Option func(*Lake)
+
+// WithFS puts the lake on another file system than the local disk below root.
+func WithFS(disk blob.FS) Option { return func(l *Lake) { l.disk = disk } }
+
+// WithClock sets the clock that dates commits. The default is time.Now.
+func WithClock(now func() time.Time) Option { return func(l *Lake) { l.now = now } }
+
+// WithLog sets the logger. The default is slog.Default().
+func WithLog(log *slog.Logger) Option { return func(l *Lake) { l.log = log } }
+
+// Open opens the lake of a topic below the folder root, which need not exist
+// yet: an absent lake is an empty one. It reads nothing and makes nothing.
+func Open(root, topic string, opts ...Option) (*Lake, error) {
+	if root == "" {
+		return nil, errors.New("open lake: root is empty: name a folder")
+	}
+	if err := checkTopic(topic); err != nil {
+		return nil, fmt.Errorf("open lake: %w", err)
+	}
+	l := &Lake{root: root, topic: topic, disk: blob.Dir(root), now: time.Now, log: slog.Default()}
+	for _, opt := range opts {
+		opt(l)
+	}
+	l.dirs.disk = l.disk
+	return l, nil
+}
+
+// Topic is the topic's name.
+func (l *Lake) Topic() string { return l.topic }
+
+// Root is the folder that File.Path is relative to.
+func (l *Lake) Root() string { return l.root }
+
+// Abs is the file's path on this machine.
+func (l *Lake) Abs(f File) string { return filepath.Join(l.root, filepath.FromSlash(f.Path)) }
+
+// State reads the log to its end and returns it folded. Only entries that are
+// new since the last call are read.
+func (l *Lake) State(ctx context.Context) (*State, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.state == nil {
+		l.state = newState(l.topic)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("read the log of %s: %w", l.topic, err)
+		}
+		e, err := l.readEntry(l.state.Head + 1)
+		if errors.Is(err, fs.ErrNotExist) {
+			return l.state.clone(), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		l.state.fold(e)
+	}
+}
+
+// Entry reads entry n of the log. The error wraps fs.ErrNotExist if there is
+// none.
+func (l *Lake) Entry(ctx context.Context, n int64) (Entry, error) {
+	if err := ctx.Err(); err != nil {
+		return Entry{}, err
+	}
+	return l.readEntry(n)
+}
+
+func (l *Lake) readEntry(n int64) (Entry, error) {
+	text, err := l.disk.ReadFile(entryName(l.topic, n))
+	if err != nil {
+		return Entry{}, fmt.Errorf("read entry %d of %s: %w", n, l.topic, err)
+	}
+	return decodeEntry(l.topic, n, text)
+}
+
+// Files lists the live committed files of days up to and including upTo (""
+// for all), sorted by day, then path. A file may still be on its way into its
+// day's folder if its writer died; Finish, or any running writer, ends that.
+func (l *Lake) Files(ctx context.Context, upTo Day) ([]File, error) {
+	s, err := l.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.sortedFiles(upTo), nil
+}
+
+// Watermark is the record time up to which the whole topic is in the lake; the
+// zero time if that is not known of each partition. A backfill of day D may
+// start once it is not before D's end.
+func (l *Lake) Watermark(ctx context.Context) (time.Time, error) {
+	s, err := l.State(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return s.Watermark(), nil
+}
+
+// LastCommit is when the newest file of rows was committed; the zero time if
+// there is none.
+func (l *Lake) LastCommit(ctx context.Context) (time.Time, error) {
+	s, err := l.State(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return s.LastFileAt, nil
+}
+
+// Days sums up each day that has rows, dead letters or tombstones, ascending.
+func (l *Lake) Days(ctx context.Context) ([]DayStat, error) {
+	s, err := l.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.sortedDays(), nil
+}

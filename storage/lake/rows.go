@@ -1,0 +1,208 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"unsafe"
+
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/tidemill/tidemill/storage/blob"
+)
+
+// rowsPerChunk keeps a chunk of wide rows within a few megabytes.
+const rowsPerChunk = 4096
+
+// Rows reads a committed file in order and gives its rows to yield in chunks;
+// it stops at yield's first error and returns it as it is. Only the columns
+// that R names by its parquet tags are read; R is a flat struct (see the error
+// for the types of its fields). The slice is used again after yield returns,
+// what its rows point to is not.
+//
+// The file is verified first: size, checksum and number of rows are those of
+// the log, else the error is ErrCorrupt.
+func Rows[R any](ctx context.Context, l *Lake, f File, yield func(rows []R) error) error {
+	return readRows(ctx, l, f.Path, f.Bytes, f.Checksum, f.Rows, yield)
+}
+
+func readRows[R any](ctx context.Context, l *Lake, name string, size int64, checksum string, rows int64, yield func([]R) error) error {
+	cols, err := columnsOf(reflect.TypeFor[R]())
+	if err != nil {
+		return fmt.Errorf("read %s: %w", name, err)
+	}
+	f, err := l.disk.Open(name)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	defer func() { _ = f.Close() }() // opened for reading: nothing can be lost
+	if err := verify(f, name, size, checksum); err != nil {
+		return err
+	}
+	var stopped error // yield's error, told apart from those of the file
+	err = guard(func() error {
+		return readParquet(ctx, f, cols, rows, func(chunk []R) error {
+			stopped = yield(chunk)
+			return stopped
+		})
+	})
+	switch {
+	case stopped != nil:
+		return stopped
+	case err == nil || ctx.Err() != nil:
+		return err
+	default:
+		return fmt.Errorf("%w: %s: %w", ErrCorrupt, name, err)
+	}
+}
+
+// yieldPanic carries a panic of the caller's own code through guard untouched.
+type yieldPanic struct{ value any }
+
+// guard turns a panic of the Parquet library, which a file that is no Parquet
+// can cause, into an error.
+func guard(read func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case yieldPanic:
+			panic(p.value)
+		default:
+			err = fmt.Errorf("not readable as Parquet: %v", p)
+		}
+	}()
+	return read()
+}
+
+func readParquet[R any](ctx context.Context, f blob.File, cols []column, want int64, yield func([]R) error) error {
+	file, err := parquet.OpenFile(f, f.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return err
+	}
+	if file.NumRows() != want {
+		return fmt.Errorf("has %d rows, the log says %d", file.NumRows(), want)
+	}
+	indexes, err := matchColumns(file, cols)
+	if err != nil {
+		return err
+	}
+	chunk := make([]R, min(want, rowsPerChunk))
+	for _, group := range file.RowGroups() {
+		if err := readGroup(ctx, group, cols, indexes, chunk, yield); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// matchColumns finds each column's index in the file and checks its type.
+func matchColumns(file *parquet.File, cols []column) ([]int, error) {
+	indexes := make([]int, len(cols))
+	for i, c := range cols {
+		leaf, ok := file.Schema().Lookup(c.name)
+		if !ok {
+			return nil, fmt.Errorf("has no column %s", c.name)
+		}
+		if kind := leaf.Node.Type().Kind(); kind != c.kind {
+			return nil, fmt.Errorf("column %s is %s, want %s", c.name, kind, c.kind)
+		}
+		if leaf.Node.Repeated() || leaf.Node.Optional() && !c.optional && c.kind != parquet.ByteArray {
+			return nil, fmt.Errorf("column %s may be null: read it into a pointer", c.name)
+		}
+		indexes[i] = leaf.ColumnIndex
+	}
+	return indexes, nil
+}
+
+func readGroup[R any](ctx context.Context, group parquet.RowGroup, cols []column, indexes []int, chunk []R, yield func([]R) error) (err error) {
+	chunks := group.ColumnChunks()
+	cursors := make([]cursor, len(cols))
+	for i := range cursors {
+		cursors[i] = cursor{column: cols[i], pages: chunks[indexes[i]].Pages()}
+	}
+	defer func() {
+		for i := range cursors {
+			err = errors.Join(err, cursors[i].close())
+		}
+	}()
+	for left := group.NumRows(); left > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := chunk[:min(left, int64(len(chunk)))]
+		base, size := unsafe.Pointer(unsafe.SliceData(rows)), unsafe.Sizeof(rows[0])
+		for i := range cursors {
+			if err := cursors[i].fill(base, size, len(rows)); err != nil {
+				return fmt.Errorf("column %s: %w", cols[i].name, err)
+			}
+		}
+		if err := callYield(yield, rows); err != nil {
+			return err
+		}
+		left -= int64(len(rows))
+	}
+	return nil
+}
+
+func callYield[R any](yield func([]R) error, rows []R) error {
+	defer func() {
+		if p := recover(); p != nil {
+			panic(yieldPanic{p})
+		}
+	}()
+	return yield(rows)
+}
+
+// cursor walks the values of one column of one row group.
+type cursor struct {
+	column
+	pages  parquet.Pages
+	page   parquet.Page
+	values parquet.ValueReader
+	buf    [256]parquet.Value
+}
+
+// fill sets the column's field in n rows of the given size that start at base.
+func (c *cursor) fill(base unsafe.Pointer, size uintptr, n int) error {
+	for done := 0; done < n; {
+		if c.values == nil {
+			if err := c.nextPage(); err != nil {
+				return err
+			}
+		}
+		got, err := c.values.ReadValues(c.buf[:min(n-done, len(c.buf))])
+		for i, v := range c.buf[:got] {
+			c.set(unsafe.Add(base, c.offset+size*uintptr(done+i)), v)
+		}
+		done += got
+		switch {
+		case err == nil && got > 0:
+		case err == nil || errors.Is(err, io.EOF):
+			c.values = nil
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *cursor) nextPage() error {
+	parquet.Release(c.page)
+	c.page = nil
+	page, err := c.pages.ReadPage()
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF // the row group promised more rows
+	}
+	if err != nil {
+		return err
+	}
+	c.page, c.values = page, page.Values()
+	return nil
+}
+
+func (c *cursor) close() error {
+	parquet.Release(c.page)
+	return c.pages.Close()
+}
