@@ -2,6 +2,7 @@ package testkit_test
 
 import (
 	"context"
+	"os/exec"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -77,5 +78,14 @@ func TestMigrated(t *testing.T) {
 func BenchmarkPostgres(b *testing.B) {
 	for b.Loop() {
 		b.Run("fresh", func(b *testing.B) { testkit.Postgres(b) })
+	}
+}
+
+func TestDBT(t *testing.T) {
+	t.Parallel()
+	env := testkit.DBT(t)
+	out, err := exec.Command(env.Python(), "-c", "import dbt.adapters.postgres, dbt.version; print(dbt.version.installed.to_version_string())").CombinedOutput()
+	if err != nil || string(out) != "=1.11.16\n" {
+		t.Errorf("dbt's version: %q, %v", out, err)
 	}
 }
