@@ -1,0 +1,163 @@
+package enginetest
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// Claim implements engine.Dispatcher.
+func (s *Store) Claim(ctx context.Context, c engine.ClaimRequest) ([]engine.Leased, error) {
+	return query(ctx, s, "Claim", func(now time.Time) ([]engine.Leased, error) {
+		if s.workers[c.Worker] == nil {
+			return nil, nil
+		}
+		var out []engine.Leased
+		for _, want := range c.DAGs {
+			for _, it := range s.pick(want, c.Queues, c.Slots-len(out)) {
+				s.grant(it, c.Worker, c.Lease, now)
+				out = append(out, engine.Leased{
+					Lease: it.lease(), DAG: it.DAG, Try: it.Try, Run: copyRunHead(it.run.row),
+				})
+			}
+		}
+		return out, nil
+	})
+}
+
+// pick takes the next ready items of a DAG out of their piles: no more than the slots and the limits allow.
+func (s *Store) pick(want engine.ClaimDAG, queues []string, slots int) []*item {
+	d := s.dags[want.ID]
+	if d == nil {
+		return nil
+	}
+	room := min(want.Room, slots)
+	if want.MaxActive > 0 {
+		room = min(room, want.MaxActive-d.leased)
+	}
+	var picked, held []*item
+	of := map[string]int{} // picked by task
+	for len(picked) < room {
+		it := takeNext(d, queues)
+		if it == nil {
+			break
+		}
+		if limit, limited := want.TaskLimits[it.Task]; limited && d.leasedOf[it.Task]+of[it.Task] >= limit {
+			held = append(held, it)
+			continue
+		}
+		of[it.Task]++
+		picked = append(picked, it)
+	}
+	for _, it := range held {
+		d.ready[it.Queue].put(it)
+	}
+	return picked
+}
+
+// takeNext takes the next item in these queues out of its pile; nil when there is none.
+func takeNext(d *dag, queues []string) *item {
+	var best *item
+	for _, q := range queues {
+		if p := d.ready[q]; p != nil {
+			if it, ok := p.first(); ok && (best == nil || claimedBefore(it, best)) {
+				best = it
+			}
+		}
+	}
+	if best != nil {
+		d.ready[best.Queue].remove(best)
+	}
+	return best
+}
+
+// StartRuns implements engine.Dispatcher. A limit of 0 is none.
+func (s *Store) StartRuns(ctx context.Context, dags []string, limit int, decide engine.Decide) (int, error) {
+	return query(ctx, s, "StartRuns", func(now time.Time) (int, error) {
+		picked := s.startable(dags, limit)
+		if len(picked) == 0 {
+			return 0, nil
+		}
+		if err := s.decide(picked, nil, decide, now); err != nil {
+			return 0, err
+		}
+		return len(picked), nil
+	})
+}
+
+// A waiting is a group of queued runs of which some may start.
+type waiting struct {
+	queued *pile[*run]
+	room   int
+}
+
+// startable returns the runs to start next, in order.
+func (s *Store) startable(dags []string, limit int) []*run {
+	var groups []*waiting
+	for _, d := range s.known(dags) {
+		groups = append(groups, s.waiting(d)...)
+	}
+	var picked []*run
+	for len(picked) < limit {
+		var best *waiting
+		for _, g := range groups {
+			if g.room == 0 || g.queued.Len() == 0 {
+				continue
+			}
+			if best == nil || startsBefore(g.queued.elems[0], best.queued.elems[0]) {
+				best = g
+			}
+		}
+		if best == nil {
+			break
+		}
+		best.room--
+		picked = append(picked, best.queued.takeFirst())
+	}
+	for _, r := range picked { // they are queued until decided
+		r.dag.groups[r.row.Backfill].queued.put(r)
+	}
+	return picked
+}
+
+func (s *Store) waiting(d *dag) []*waiting {
+	if d.status.Paused {
+		return nil
+	}
+	var out []*waiting
+	for id, g := range d.groups {
+		limit := d.status.MaxActiveRuns
+		if b := s.backfill(id); b != nil {
+			if b.row.Paused {
+				continue
+			}
+			limit = b.row.MaxActiveRuns
+		}
+		room := g.queued.Len()
+		if limit > 0 {
+			room = max(0, min(room, limit-g.running))
+		}
+		if room > 0 {
+			out = append(out, &waiting{g.queued, room})
+		}
+	}
+	return out
+}
+
+// Idle implements engine.Dispatcher. A run's own timer (its deadline) does not keep it from being idle: it moves nothing.
+func (s *Store) Idle(ctx context.Context, dags []string, limit int) ([]int64, error) {
+	return query(ctx, s, "Idle", func(time.Time) ([]int64, error) {
+		var out []int64
+		for _, d := range s.known(dags) {
+			for r := range d.running {
+				if len(r.queue) == 0 && !r.timed() {
+					out = append(out, r.row.Key)
+				}
+			}
+		}
+		slices.Sort(out)
+		return out[:min(len(out), limit)], nil
+	})
+}

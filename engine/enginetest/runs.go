@@ -1,0 +1,84 @@
+package enginetest
+
+import "github.com/tidemill/tidemill/engine"
+
+// A run is a run with all that hangs on it.
+type run struct {
+	dag      *dag
+	row      engine.RunRow
+	index    int // in its group's pile, while it is queued
+	queue    map[engine.TaskKey]*item
+	timers   map[timerKey]*timer
+	attempts map[string]map[int][]*attempt // by task and map index, in the order written
+	virtuals []*virtual                    // in the order first reported
+}
+
+// A group is the runs of one DAG that share a limit: those of one backfill, or those of none.
+type group struct {
+	queued  *pile[*run]
+	running int
+}
+
+func newRun(d *dag, row engine.RunRow) *run {
+	r := &run{
+		dag: d, row: row, queue: map[engine.TaskKey]*item{}, timers: map[timerKey]*timer{},
+		attempts: map[string]map[int][]*attempt{},
+	}
+	r.enter()
+	return r
+}
+
+// change sets a run's state and backfill and keeps the indexes in step.
+func (r *run) change(state engine.RunState, backfill int64) {
+	r.leave()
+	r.row.State, r.row.Backfill = state, backfill
+	r.enter()
+}
+
+func (r *run) enter() {
+	g := r.dag.groups[r.row.Backfill]
+	if g == nil {
+		g = &group{queued: newPile(startsBefore, func(r *run) *int { return &r.index })}
+		r.dag.groups[r.row.Backfill] = g
+	}
+	switch r.row.State {
+	case engine.RunQueued:
+		g.queued.put(r)
+	case engine.RunRunning:
+		g.running++
+		r.dag.running[r] = struct{}{}
+	}
+}
+
+func (r *run) leave() {
+	g := r.dag.groups[r.row.Backfill]
+	switch r.row.State {
+	case engine.RunQueued:
+		g.queued.remove(r)
+	case engine.RunRunning:
+		g.running--
+		delete(r.dag.running, r)
+	}
+}
+
+// startsBefore is the order in which queued runs start: scheduled, manual, backfill; then by order and key.
+func startsBefore(a, b *run) bool {
+	if x, y := typeRank(a.row.Type), typeRank(b.row.Type); x != y {
+		return x < y
+	}
+	if a.row.Order != b.row.Order {
+		return a.row.Order < b.row.Order
+	}
+	return a.row.Key < b.row.Key
+}
+
+func typeRank(t engine.RunType) int {
+	switch t {
+	case engine.ScheduledRun:
+		return 0
+	case engine.ManualRun:
+		return 1
+	default:
+		return 2
+	}
+}

@@ -1,0 +1,153 @@
+package enginetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// Transition implements engine.Dispatcher. Runs that there are not are left out; those found come in ascending order.
+func (s *Store) Transition(ctx context.Context, t engine.Transition) error {
+	return exec(ctx, s, "Transition", func(now time.Time) error {
+		keys := slices.Clone(t.Runs)
+		slices.Sort(keys)
+		var runs []*run
+		for _, k := range slices.Compact(keys) {
+			if r := s.runs[k]; r != nil {
+				runs = append(runs, r)
+			}
+		}
+		return s.decide(runs, t.Ends, t.Decide, now)
+	})
+}
+
+// decide is the transaction: what it found goes to decide, what that returns is stored. An error changes nothing.
+func (s *Store) decide(runs []*run, ends []engine.Lease, decide engine.Decide, now time.Time) error {
+	held := make([]bool, len(ends))
+	for i, l := range ends {
+		held[i] = s.holder(l) != nil
+	}
+	changes, err := decide(now, rowsOf(runs), slices.Clone(held))
+	if err == nil && s.Repeat {
+		changes, err = decide(now, rowsOf(runs), slices.Clone(held))
+	}
+	if err != nil {
+		return decideError{err}
+	}
+	for _, c := range changes {
+		if err := check(c, runs); err != nil {
+			return err
+		}
+	}
+	for i, l := range ends {
+		if held[i] {
+			s.dequeue(s.runs[l.Run], l.TaskKey)
+		}
+	}
+	for _, c := range changes {
+		s.apply(s.runs[c.Key], c, now)
+	}
+	return nil
+}
+
+// rowsOf copies runs as a Decide sees them.
+func rowsOf(runs []*run) []engine.RunRow {
+	rows := make([]engine.RunRow, 0, len(runs))
+	for _, r := range runs {
+		row := copyRun(r.row)
+		row.DAGPaused = r.dag.status.Paused
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// check refuses a change that reaches beyond the runs that are locked.
+func check(c engine.RunChange, runs []*run) error {
+	_, found := slices.BinarySearchFunc(sorted(runs), c.Key, func(r *run, k int64) int { return cmp.Compare(r.row.Key, k) })
+	if !found {
+		return fmt.Errorf("change of run %d, which is not one of the transition's", c.Key)
+	}
+	var keys []engine.TaskKey
+	for _, q := range c.Enqueue {
+		keys = append(keys, q.TaskKey)
+	}
+	for _, t := range c.Timers {
+		keys = append(keys, t.TaskKey)
+	}
+	for _, a := range c.Attempts {
+		keys = append(keys, a.TaskKey)
+	}
+	for _, k := range slices.Concat(keys, c.Dequeue, c.Cancel) {
+		if k.Run != c.Key {
+			return fmt.Errorf("change of run %d holds task %q of run %d", c.Key, k.Task, k.Run)
+		}
+	}
+	return nil
+}
+
+func sorted(runs []*run) []*run {
+	byKey := func(a, b *run) int { return cmp.Compare(a.row.Key, b.row.Key) }
+	if !slices.IsSortedFunc(runs, byKey) {
+		runs = slices.Clone(runs)
+		slices.SortFunc(runs, byKey)
+	}
+	return runs
+}
+
+// apply stores a change: what is taken out first, then what is put in.
+func (s *Store) apply(r *run, c engine.RunChange, now time.Time) {
+	r.set(c)
+	for _, a := range c.Attempts {
+		r.record(a, s.nextWrite())
+	}
+	for _, k := range c.Dequeue {
+		s.dequeue(r, k)
+	}
+	for _, t := range c.Untimers {
+		r.dropTimer(keyOf(t))
+	}
+	for _, q := range c.Enqueue {
+		s.enqueue(r, q, now)
+	}
+	for _, k := range c.Cancel {
+		if it := r.queue[k]; it != nil && leased(it.Lease) {
+			it.cancelled = true
+		}
+	}
+	for _, t := range c.Timers {
+		s.setTimer(r, t)
+	}
+	for _, v := range c.Close {
+		s.closeVirtuals(v, now)
+	}
+	s.emit(c.Events, now)
+	s.call(c.Callbacks, now)
+}
+
+// set stores the fields of a change that are the run's own.
+func (r *run) set(c engine.RunChange) {
+	if r.row.State != c.State {
+		r.change(c.State, r.row.Backfill)
+	}
+	r.row.States = bytes.Clone(c.States)
+	if c.Version != "" {
+		r.row.Version = c.Version
+	}
+	if c.StartedAt != nil {
+		r.row.StartedAt = copyOf(c.StartedAt)
+	}
+	if c.EndedAt != nil {
+		r.row.EndedAt = copyOf(c.EndedAt)
+	}
+	if c.Reopened {
+		r.row.EndedAt = nil
+	}
+	if c.FailedTasks != 0 {
+		r.row.FailedTasks = c.FailedTasks
+	}
+}
