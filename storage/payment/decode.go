@@ -18,7 +18,6 @@ import (
 // The error is nil or a [*Violation]; the row's content is then undefined. A value of zero bytes is a violation. A nil
 // value is a tombstone for Kafka, and the caller's to sort out: here it counts as zero bytes.
 func Decode(value []byte, into *Row) error {
-	*into = Row{}
 	if v := decode(value, into); v != nil {
 		return v
 	}
@@ -32,9 +31,12 @@ func decode(value []byte, into *Row) *Violation {
 	}
 	d := decoders.Get().(*decoder)
 	defer d.release()
-	d.begin(value, into)
-	if v := d.object(); v != nil {
-		return v
+	d.begin(string(value), into)
+	if !d.plainObject() {
+		d.begin(d.text, into)
+		if v := d.object(value); v != nil {
+			return v
+		}
 	}
 	for i := range requiredFields {
 		if d.seen&(1<<i) == 0 {
@@ -72,11 +74,9 @@ var decoders = sync.Pool{New: func() any {
 	return &decoder{tokens: jsontext.NewDecoder(new(bytes.Buffer))}
 }}
 
-func (d *decoder) begin(value []byte, row *Row) {
-	d.input = *bytes.NewBuffer(value)
-	d.tokens.Reset(&d.input)
-	d.text = string(value)
-	d.row, d.seen, d.opt = row, 0, nil
+func (d *decoder) begin(text string, row *Row) {
+	*row = Row{}
+	d.text, d.row, d.seen, d.opt = text, row, 0, nil
 	d.extra.reset()
 }
 
@@ -88,7 +88,9 @@ func (d *decoder) release() {
 }
 
 // object reads the whole value: one JSON object, field by field, and nothing after it but white space.
-func (d *decoder) object() *Violation {
+func (d *decoder) object(value []byte) *Violation {
+	d.input = *bytes.NewBuffer(value)
+	d.tokens.Reset(&d.input)
 	if kind := d.tokens.PeekKind(); kind != '{' {
 		if _, err := d.tokens.ReadValue(); err != nil {
 			return d.syntax(err)

@@ -38,10 +38,41 @@ var fieldNames = [knownFields]string{
 
 // fieldNumber returns a name's field, or -1 for a name that the contract does not know.
 func fieldNumber(name string) int {
-	for i := range fieldNames {
-		if fieldNames[i] == name {
-			return i
-		}
+	switch name {
+	case "transaction_id":
+		return transactionIDField
+	case "status":
+		return statusField
+	case "event_time":
+		return eventTimeField
+	case "initiated_at":
+		return initiatedAtField
+	case "amount":
+		return amountField
+	case "currency":
+		return currencyField
+	case "customer_id":
+		return customerIDField
+	case "merchant_id":
+		return merchantIDField
+	case "payment_method":
+		return paymentMethodField
+	case "customer_email":
+		return customerEmailField
+	case "merchant_category":
+		return merchantCategoryField
+	case "device_type":
+		return deviceTypeField
+	case "ip_address":
+		return ipAddressField
+	case "city":
+		return cityField
+	case "country":
+		return countryField
+	case "is_fraud":
+		return isFraudField
+	case "fraud_score":
+		return fraudScoreField
 	}
 	return -1
 }
