@@ -1,0 +1,262 @@
+package engine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"runtime"
+	"sort"
+	"strings"
+	"time"
+)
+
+// A Definition is a DAG that has been checked and can be run.
+type Definition struct {
+	Spec      Spec
+	Version   string // hash of the structure: the same code never makes a second one
+	tasks     []*Task
+	byID      map[string]*Task
+	timetable Timetable // nil: no schedule
+	callbacks callbackSet
+	decode    func([]byte) error
+	exact     bool
+	taskIDs   []string
+	limits    map[string]int // MaxActive by task; nil: none
+	leaves    []VerdictTask  // reused shape for verdicts, states unset
+}
+
+// CheckParams decodes params as a trigger gives them. The error is an [InvalidError] that names the field.
+func (d *Definition) CheckParams(raw []byte) error { return d.decode(raw) }
+
+// Timetable is the DAG's schedule; nil when it has none.
+func (d *Definition) Timetable() Timetable { return d.timetable }
+
+// Known returns the spec with the virtual nodes that are known by now.
+func (d *Definition) Known() Spec {
+	s := d.Spec
+	s.Tasks = append([]TaskSpec(nil), s.Tasks...)
+	for i, t := range d.tasks {
+		if t.virtual != nil {
+			s.Tasks[i].Virtual = t.virtual()
+		}
+	}
+	return s
+}
+
+// A Catalog is the DAGs that a process has.
+type Catalog struct {
+	defs map[string]*Definition
+	ids  []string
+}
+
+// DAG returns the definition of that id.
+func (c *Catalog) DAG(id string) (*Definition, bool) {
+	d, ok := c.defs[id]
+	return d, ok
+}
+
+// IDs are the ids of the DAGs, sorted.
+func (c *Catalog) IDs() []string { return c.ids }
+
+// Compile checks DAGs and makes them ready to run. All that is wrong with any of them is in the error, each with file and
+// line; then there is no catalog.
+func Compile(dags ...AnyDAG) (*Catalog, error) {
+	c := &Catalog{defs: map[string]*Definition{}}
+	errs := stray.take()
+	for _, d := range dags {
+		g := d.graph()
+		def := g.compile()
+		errs = append(errs, g.errs...)
+		if old, ok := c.defs[g.spec.DAG]; ok {
+			errs = append(errs, &DefinitionError{DAG: g.spec.DAG, Where: g.where, Err: fmt.Errorf("there are two DAGs of this id (%d and %d tasks)", len(old.tasks), len(g.tasks))})
+		}
+		c.defs[g.spec.DAG] = def
+		c.ids = append(c.ids, g.spec.DAG)
+	}
+	sort.Strings(c.ids)
+	if err := joinErrors(errs); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// compile resolves edges, orders the tasks and makes the spec. Errors are added to g.errs.
+func (g *graph) compile() *Definition {
+	if len(g.tasks) == 0 {
+		g.fail(g.where, "it has no task; hang one on its Run()")
+	}
+	for _, t := range g.tasks {
+		g.resolve(t)
+	}
+	tasks := g.order()
+	d := &Definition{tasks: tasks, byID: map[string]*Task{}, callbacks: g.callbacks, decode: g.decodeParams, exact: g.exactTasks}
+	for i, t := range tasks {
+		t.index = i
+		d.byID[t.spec.ID] = t
+		d.taskIDs = append(d.taskIDs, t.spec.ID)
+		if t.spec.MaxActive > 0 {
+			if d.limits == nil {
+				d.limits = map[string]int{}
+			}
+			d.limits[t.spec.ID] = t.spec.MaxActive
+		}
+	}
+	g.spec.Tasks = nil
+	for _, t := range tasks {
+		t.spec.Upstream = nil
+		for _, u := range t.up {
+			t.spec.Upstream = append(t.spec.Upstream, EdgeSpec{u.task.spec.ID, u.kind})
+		}
+		if t.over != nil {
+			t.spec.MapOver = t.over.spec.ID
+		}
+		g.spec.Tasks = append(g.spec.Tasks, t.spec)
+	}
+	for _, t := range tasks {
+		t.down = nil
+	}
+	for _, t := range tasks {
+		for _, u := range t.up {
+			if n := len(u.task.down); n == 0 || u.task.down[n-1] != t.index {
+				u.task.down = append(u.task.down, t.index)
+			}
+		}
+	}
+	for _, t := range tasks {
+		d.leaves = append(d.leaves, VerdictTask{Downstream: t.down})
+	}
+	g.spec.Groups = g.groups
+	g.spec.Params = g.paramsSchema
+	d.Spec = g.spec
+	d.Version = versionOf(g.spec)
+	if g.spec.Schedule != "" {
+		if tt, err := ParseSchedule(g.spec.Schedule, g.spec.Zone); err == nil {
+			d.timetable = tt
+		}
+	}
+	return d
+}
+
+// resolve turns a task's edges and waits into upstreams, groups into their tasks.
+func (g *graph) resolve(t *Task) {
+	t.up = nil
+	seen := map[upstream]bool{}
+	add := func(u upstream) {
+		if !seen[u] {
+			seen[u] = true
+			t.up = append(t.up, u)
+		}
+	}
+	hasValue := false
+	for _, e := range t.edges {
+		add(upstream{e.to.task, e.kind})
+		hasValue = hasValue || e.kind == ValueEdge
+	}
+	for _, n := range t.waits {
+		if n.kind != groupNode {
+			add(upstream{n.task, OrderEdge})
+			continue
+		}
+		if inGroup(t.spec.Group, n.group) {
+			g.fail(t.where, "task %q waits for group %q, which it is part of: a cycle", t.spec.ID, n.group)
+			continue
+		}
+		for _, member := range g.tasks {
+			if inGroup(member.spec.Group, n.group) {
+				add(upstream{member, OrderEdge})
+			}
+		}
+	}
+	if t.ruleSet && hasValue {
+		g.fail(t.where, "task %q: trigger rule %s with a value edge: it would hand the body a zero value; read the upstream as engine.Settled, or wait for it with engine.Waits", t.spec.ID, t.spec.Rule)
+	}
+}
+
+func inGroup(group, of string) bool { return group == of || strings.HasPrefix(group, of+".") }
+
+// order sorts the tasks so that each comes after its upstreams, otherwise as written. A cycle (through a group) is an error.
+func (g *graph) order() []*Task {
+	out := make([]*Task, 0, len(g.tasks))
+	state := map[*Task]int{} // 1: on the way, 2: placed
+	var visit func(t *Task) bool
+	visit = func(t *Task) bool {
+		switch state[t] {
+		case 1:
+			g.fail(t.where, "task %q is part of a cycle: it waits for a group that reads it", t.spec.ID)
+			return false
+		case 2:
+			return true
+		}
+		state[t] = 1
+		for _, u := range t.up {
+			if !visit(u.task) {
+				return false
+			}
+		}
+		state[t] = 2
+		out = append(out, t)
+		return true
+	}
+	for _, t := range g.tasks {
+		if !visit(t) {
+			return g.tasks
+		}
+	}
+	return out
+}
+
+// versionOf hashes a DAG's structure. Docs and virtual nodes are no part of it.
+func versionOf(s Spec) string {
+	s.Doc = ""
+	s.Tasks = append([]TaskSpec(nil), s.Tasks...)
+	for i := range s.Tasks {
+		s.Tasks[i].Doc = ""
+		s.Tasks[i].Virtual, s.Tasks[i].Body = nil, ""
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		panic(fmt.Sprintf("engine: spec of DAG %s does not encode: %v", s.DAG, err)) // plain data: cannot happen
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:6])
+}
+
+// describe notes the Go types and the name of a body, for people.
+func (t *Task) describe(f any) {
+	typ := reflect.TypeOf(f)
+	var in []string
+	for i := 1; i < typ.NumIn(); i++ {
+		in = append(in, typ.In(i).String())
+	}
+	t.spec.Input = strings.Join(in, ", ")
+	if typ.NumOut() == 2 {
+		t.spec.Output = typ.Out(0).String()
+	}
+	v := reflect.ValueOf(f)
+	if v.IsNil() {
+		t.g.fail(t.where, "task %q: its body is nil", t.spec.ID)
+		return
+	}
+	if fn := runtime.FuncForPC(v.Pointer()); fn != nil {
+		name := fn.Name()
+		t.spec.Body = strings.TrimSuffix(name[strings.LastIndex(name, "/")+1:], "-fm")
+	}
+}
+
+// next is what run the schedule wants next, given the newest scheduled run: see [NextInterval].
+func (d *Definition) next(s DAGStatus, now time.Time) (Interval, time.Time, bool) {
+	if d.timetable == nil {
+		return Interval{}, time.Time{}, false
+	}
+	anchor := s.RegisteredAt
+	if d.Spec.StartDate != nil {
+		anchor = *d.Spec.StartDate
+	}
+	iv, due, ok := NextInterval(d.timetable, s.LastScheduled, anchor, now, d.Spec.Catchup)
+	if ok && d.Spec.EndDate != nil && iv.Start.After(*d.Spec.EndDate) {
+		return Interval{}, time.Time{}, false
+	}
+	return iv, due, ok
+}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// NoParams are the params of a DAG that has none.
+type NoParams struct{}
+
+// A Run is what a task may know of the run that it is part of. P is the type of the DAG's params.
+type Run[P any] struct {
+	DAG     string
+	ID      string
+	Type    RunType
+	Logical time.Time // start of the data interval; zero for a manual run without a logical date
+	Start   time.Time // data interval; zero when Logical is
+	End     time.Time
+	Params  P
+	// Day is the date of Logical in the DAG's time zone, such as 2024-01-05; "" when Logical is zero.
+	Day string
+}
+
+// A DAG is a graph of tasks that is being written. Handles hang on it: see [DAG.Run], [After], [Map]. It is complete once
+// the function that writes it returns; [Compile] checks it.
+type DAG[P any] struct{ g *graph }
+
+// AnyDAG is a DAG of whatever params.
+type AnyDAG interface {
+	graph() *graph
+}
+
+func (d *DAG[P]) graph() *graph { return d.g }
+
+// New starts a DAG. id is letters, digits, "_", "-" and ".", at most 250 of them. P is the type of its params, NoParams if
+// there are none: a struct that is decoded strictly from the JSON of the trigger, and checked by its method
+// Validate() error where it has one.
+func New[P any](id string, opts ...DAGOption) *DAG[P] {
+	g := newGraph(id, caller())
+	checkJSON[P](g, "params of DAG "+id)
+	g.decodeParams = func(raw []byte) error {
+		_, err := decodeParams[P](raw)
+		return err
+	}
+	g.paramsSchema = schemaOf[P]()
+	for _, o := range opts {
+		o.applyDAG(g)
+	}
+	return &DAG[P]{g}
+}
+
+// Run is the handle of the run itself: what tasks without an upstream read.
+func (d *DAG[P]) Run() Node[Run[P]] {
+	return Node[Run[P]]{&node{g: d.g, kind: runNode}, func(in *taskInputs) (Run[P], error) {
+		p, err := decodeParams[P](in.run.Params)
+		if err != nil {
+			return Run[P]{}, err
+		}
+		r := Run[P]{DAG: in.run.DAG, ID: in.run.RunID, Type: in.run.Type, Params: p}
+		if in.run.Logical != nil {
+			r.Logical = *in.run.Logical
+			r.Day = DayOf(r.Logical, in.zone)
+		}
+		if in.run.Start != nil && in.run.End != nil {
+			r.Start, r.End = *in.run.Start, *in.run.End
+		}
+		return r, nil
+	}}
+}
+
+// Edge is any handle, without its type: what Waits and groups take.
+type Edge interface{ handle() *node }
+
+// In is a handle whose task yields a T.
+type In[T any] interface {
+	Edge
+	value(*taskInputs) (T, error)
+}
+
+// A Node is the handle of a task that yields a T.
+type Node[T any] struct {
+	n    *node
+	read func(*taskInputs) (T, error)
+}
+
+func (n Node[T]) handle() *node                   { return n.n }
+func (n Node[T]) value(in *taskInputs) (T, error) { return n.read(in) }
+
+// Each is the handle of a mapped task: element by element for another [Map], a []T in element order for everyone else.
+type Each[T any] struct{ n *node }
+
+func (e Each[T]) handle() *node { return e.n }
+func (e Each[T]) value(in *taskInputs) ([]T, error) {
+	return decodeElements[T](in, e.n.task)
+}
+
+// A body is a task's function with its types taken off: it reads its inputs and yields the encoded output, nil for none.
+type body func(ctx context.Context, in *taskInputs) ([]byte, error)
+
+type nodeKind int
+
+const (
+	runNode nodeKind = iota
+	taskNode
+	settledNode
+	groupNode
+)
+
+// A node is what a handle points to.
+type node struct {
+	g     *graph
+	kind  nodeKind
+	task  *Task  // of taskNode and settledNode
+	group string // of groupNode
+}

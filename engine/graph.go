@@ -1,0 +1,181 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// Defaults of the limits, as Airflow's.
+const (
+	DefaultMaxActiveRuns  = 16
+	DefaultMaxActiveTasks = 16
+	// Unlimited as a limit switches it off.
+	Unlimited = -1
+)
+
+// A graph collects what is written of a DAG, and what is wrong with it.
+type graph struct {
+	spec         Spec
+	where        string
+	tasks        []*Task
+	groups       []GroupSpec
+	errs         []error
+	taskDefaults []TaskOption
+	deadline     time.Duration
+	callbacks    callbackSet
+	decodeParams func([]byte) error
+	paramsSchema []byte
+	exactTasks   bool // MaxActiveTasks was given: held exactly
+}
+
+func newGraph(id, where string) *graph {
+	g := &graph{where: where}
+	g.spec = Spec{DAG: id, MaxActiveRuns: DefaultMaxActiveRuns, MaxActiveTasks: DefaultMaxActiveTasks}
+	if err := checkID("DAG id", id); err != nil {
+		g.fail(where, "%v", err)
+	}
+	return g
+}
+
+// A Task is a task as the runtime knows it.
+type Task struct {
+	spec      TaskSpec
+	g         *graph
+	where     string // file:line that wrote it
+	index     int    // in topological order, set by compile
+	edges     []edge
+	waits     []*node
+	up        []upstream
+	down      []int
+	body      body
+	retry     *Retry
+	timeout   time.Duration
+	over      *Task // mapped over the list of this task; nil when not mapped
+	callbacks callbackSet
+	ruleSet   bool
+	exclusive bool
+	virtual   func() []VirtualSpec
+	mapLimit  int
+	listOut   bool // some task is mapped over its output: it must be a list
+}
+
+type edge struct {
+	to   *node
+	kind EdgeKind
+}
+
+// upstream is an edge after compilation.
+type upstream struct {
+	task *Task
+	kind EdgeKind
+}
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9_.\-]{1,250}$`)
+
+func checkID(what, id string) error {
+	if !idPattern.MatchString(id) {
+		return fmt.Errorf("%s %q: use 1 to 250 letters, digits, \"_\", \"-\" or \".\"", what, id)
+	}
+	return nil
+}
+
+// fail notes an error of the definition.
+func (g *graph) fail(where, format string, args ...any) {
+	g.errs = append(g.errs, &DefinitionError{DAG: g.spec.DAG, Where: where, Err: fmt.Errorf(format, args...)})
+}
+
+// A DefinitionError is something wrong with a DAG as it is written.
+type DefinitionError struct {
+	DAG   string
+	Where string // file:line
+	Err   error
+}
+
+func (e *DefinitionError) Error() string {
+	return fmt.Sprintf("%s: DAG %s: %v", e.Where, e.DAG, e.Err)
+}
+
+// Unwrap yields what is wrong.
+func (e *DefinitionError) Unwrap() error { return e.Err }
+
+// caller is the file and line outside this package that is writing the DAG.
+func caller() string {
+	var pcs [32]uintptr
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
+	for {
+		f, more := frames.Next()
+		inside := strings.Contains(f.Function, "tidemill/tidemill/engine.") && !strings.HasSuffix(f.File, "_test.go")
+		if !inside || !more {
+			return fmt.Sprintf("%s:%d", filepath.Join(filepath.Base(filepath.Dir(f.File)), filepath.Base(f.File)), f.Line)
+		}
+	}
+}
+
+// addTask makes a task with value edges from the handles given. A task whose handles do not fit is noted as an error and
+// still returned, so that all errors are found at once.
+func addTask(id string, from []Edge, kind EdgeKind, opts []TaskOption) *Task {
+	where := caller()
+	var g *graph
+	for _, e := range from {
+		if n := handleOf(e); n != nil {
+			g = n.g
+			break
+		}
+	}
+	if g == nil {
+		// Nothing to hang the error on: the DAG never hears of this task. It can only be a zero handle.
+		g = newGraph("?", where)
+		stray.add(&DefinitionError{DAG: "?", Where: where, Err: fmt.Errorf("task %q: its upstream is a zero handle; pass the value that After, Map or Run returned", id)})
+	}
+	t := &Task{g: g, where: where, spec: TaskSpec{ID: id, Rule: AllSuccess, Queue: DefaultQueue}, mapLimit: DefaultMapLimit}
+	for _, o := range g.taskDefaults {
+		o.applyTask(t)
+	}
+	for i, e := range from {
+		n := handleOf(e)
+		switch {
+		case n == nil:
+			g.fail(where, "task %q: upstream %d is a zero handle; pass the value that After, Map or Run returned", id, i+1)
+		case n.g != g:
+			g.fail(where, "task %q: upstream %d belongs to DAG %s; a task takes handles of one DAG only", id, i+1, n.g.spec.DAG)
+		case n.kind == taskNode:
+			t.edges = append(t.edges, edge{n, kind})
+		case n.kind == settledNode:
+			t.edges = append(t.edges, edge{n, SettledEdge})
+		}
+	}
+	for _, o := range opts {
+		o.applyTask(t)
+	}
+	if t.spec.Group != "" {
+		t.spec.ID = t.spec.Group + "." + id
+	}
+	if err := checkID("task id", id); err != nil {
+		g.fail(where, "%v", err)
+	}
+	for _, other := range g.tasks {
+		if other.spec.ID == t.spec.ID {
+			g.fail(where, "task id %q is taken (%s); ids are unique in a DAG", t.spec.ID, other.where)
+		}
+	}
+	g.tasks = append(g.tasks, t)
+	return t
+}
+
+func handleOf(e Edge) *node {
+	if e == nil {
+		return nil
+	}
+	return e.handle()
+}
+
+// stray holds errors that belong to no DAG because all handles were zero. Compile reports and clears them.
+var stray strayErrors
+
+// joinErrors is errors.Join with nil for none.
+func joinErrors(errs []error) error { return errors.Join(errs...) }

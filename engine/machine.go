@@ -1,0 +1,239 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// A machine changes one run. It is made from what a transition found, told what happened, settled and asked for the change. It
+// is pure: the same run, definition, time and events always give the same change, but for fresh event ids.
+type machine struct {
+	def    *Definition
+	now    time.Time
+	row    RunRow
+	states RunStates
+	change RunChange
+	dirty  []bool // tasks whose instances may be decided
+	who    actor
+}
+
+// actor is what is acting, for history.
+type actor struct {
+	worker string
+	build  string
+	by     string // a person
+}
+
+// newMachine decodes a run. taskIDs are the tasks of the version that the row names.
+func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, who actor) (*machine, error) {
+	m := &machine{def: def, now: now, row: row, who: who, dirty: make([]bool, len(def.tasks))}
+	m.change = RunChange{Key: row.Key, State: row.State, Version: row.Version, FailedTasks: row.FailedTasks}
+	if len(row.States) == 0 {
+		m.states = newRunStates(def)
+		m.change.Version = def.Version
+		return m, nil
+	}
+	s, err := DecodeRunStates(row.States)
+	if err != nil {
+		return nil, fmt.Errorf("run %s of %s: %w", row.RunID, row.DAG, err)
+	}
+	if row.Version != def.Version {
+		m.dequeueRemoved(s, taskIDs)
+		s = s.adapt(taskIDs, def.taskIDs)
+		m.change.Version = def.Version
+		m.touchAll()
+	}
+	if len(s.Tasks) != len(def.tasks) {
+		return nil, fmt.Errorf("run %s of %s: states of %d tasks for %d: %w", row.RunID, row.DAG, len(s.Tasks), len(def.tasks), errStates)
+	}
+	m.states = s
+	return m, nil
+}
+
+// dequeueRemoved takes what is left of tasks that are no more out of queue and timers.
+func (m *machine) dequeueRemoved(s RunStates, taskIDs []string) {
+	for i, id := range taskIDs {
+		if _, stays := m.def.byID[id]; stays || i >= len(s.Tasks) {
+			continue
+		}
+		for j, in := range s.Tasks[i].Instances {
+			if !in.State.Terminal() && in.State != None {
+				key := TaskKey{m.row.Key, id, s.Tasks[i].mapIndex(j)}
+				m.change.Dequeue = append(m.change.Dequeue, key)
+				m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: key, Kind: TimerRetry}, Timer{TaskKey: key, Kind: TimerRestart})
+			}
+		}
+	}
+}
+
+// start begins a queued run: every task may be decided.
+func (m *machine) start() {
+	if m.row.State != RunQueued {
+		return
+	}
+	m.change.State = RunRunning
+	at := m.now
+	m.change.StartedAt = &at
+	m.touchAll()
+}
+
+func (m *machine) touchAll() {
+	for i := range m.dirty {
+		m.dirty[i] = true
+	}
+}
+
+func (m *machine) touchDown(t *Task) {
+	for _, i := range t.down {
+		m.dirty[i] = true
+	}
+}
+
+func (m *machine) key(t *Task, mapIndex int) TaskKey {
+	return TaskKey{Run: m.row.Key, Task: t.spec.ID, MapIndex: mapIndex}
+}
+
+// enqueue makes an instance ready under a new try.
+func (m *machine) enqueue(t *Task, in *Instance, mapIndex int) {
+	in.Try++
+	in.State = Queued
+	m.change.Enqueue = append(m.change.Enqueue, QueueItem{
+		TaskKey: m.key(t, mapIndex), DAG: m.row.DAG, Try: in.Try, Queue: t.spec.Queue, Priority: t.spec.Priority + m.row.Priority,
+	})
+}
+
+// decide ends an instance that is not to run.
+func (m *machine) decide(t *Task, in *Instance, mapIndex int, s State, why string) {
+	in.State = s
+	m.change.Attempts = append(m.change.Attempts, Attempt{
+		TaskKey: m.key(t, mapIndex), Try: 0, State: s, EndedAt: m.now, Version: m.def.Version, Error: why,
+	})
+	m.ended(t, mapIndex, s, AttemptEnd{Error: why})
+}
+
+// ended tells the world that an instance is over.
+func (m *machine) ended(t *Task, mapIndex int, s State, e AttemptEnd) {
+	m.touchDown(t)
+	ev := CallbackEvent{State: string(s), Ending: e.Ending, Error: e.Error, Try: e.Try}
+	switch s {
+	case Success:
+		m.call(t, mapIndex, onSuccess, EventTaskSucceeded, ev)
+	case Skipped:
+		m.call(t, mapIndex, onSkipped, EventTaskSkipped, ev)
+	case Failed:
+		m.call(t, mapIndex, onFailure, EventTaskFailed, ev)
+		m.event(t, mapIndex, EventTaskFailed, ev)
+	}
+}
+
+func (m *machine) fill(t *Task, mapIndex int, typ string, ev CallbackEvent) CallbackEvent {
+	ev.ID, ev.Type, ev.At = uuid.New(), typ, m.now
+	ev.DAG, ev.Run, ev.RunType, ev.Logical, ev.MapIndex, ev.By = m.row.DAG, m.row.RunID, m.row.Type, m.row.Logical, mapIndex, m.who.by
+	if t != nil {
+		ev.Task = t.spec.ID
+	}
+	return ev
+}
+
+// call puts the callbacks that hang on a task (t nil: on the DAG) into the outbox.
+func (m *machine) call(t *Task, mapIndex int, h hook, typ string, ev CallbackEvent) {
+	set := m.def.callbacks
+	key := TaskKey{Run: m.row.Key, MapIndex: -1}
+	if t != nil {
+		set, key = t.callbacks, m.key(t, mapIndex)
+	}
+	for i := range set[h] {
+		ev := m.fill(t, mapIndex, typ, ev)
+		m.change.Callbacks = append(m.change.Callbacks, CallbackCall{ID: ev.ID, Hook: hookName(h, i), DAG: m.row.DAG, TaskKey: key, Data: marshalEvent(ev)})
+	}
+}
+
+// event puts an event for webhooks into the outbox.
+func (m *machine) event(t *Task, mapIndex int, typ string, ev CallbackEvent) {
+	ev = m.fill(t, mapIndex, typ, ev)
+	m.change.Events = append(m.change.Events, Event{ID: ev.ID, Type: typ, At: ev.At, DAG: ev.DAG, Run: m.row.Key, Task: ev.Task, Data: marshalEvent(ev)})
+}
+
+// settle decides everything that follows from what happened, to the end: tasks in topological order, then the run.
+func (m *machine) settle() {
+	if m.change.State != RunRunning {
+		return
+	}
+	for i, t := range m.def.tasks {
+		if m.dirty[i] {
+			m.settleTask(t)
+		}
+	}
+	m.verdict()
+}
+
+// verdict ends the run when nothing is unfinished.
+func (m *machine) verdict() {
+	for _, t := range m.states.Tasks {
+		for _, in := range t.Instances {
+			if !in.State.Terminal() {
+				return
+			}
+		}
+	}
+	tasks := make([]VerdictTask, len(m.def.leaves))
+	copy(tasks, m.def.leaves)
+	for i := range tasks {
+		tasks[i].State = m.states.Tasks[i].summary()
+	}
+	state, failed, done := RunVerdict(tasks, m.def.Spec.FailOnAnyTask)
+	if !done {
+		return
+	}
+	m.endRun(state, failed, "")
+}
+
+func (m *machine) endRun(state RunState, failed int, why string) {
+	at := m.now
+	m.change.State, m.change.EndedAt, m.change.FailedTasks = state, &at, failed
+	m.change.Untimers = append(m.change.Untimers, m.deadlineTimer())
+	ev := CallbackEvent{State: string(state), Failed: failed, Error: why}
+	if state == RunFailed {
+		m.call(nil, -1, onFailure, EventRunFailed, ev)
+		m.event(nil, -1, EventRunFailed, ev)
+		return
+	}
+	m.call(nil, -1, onSuccess, EventRunSucceeded, ev)
+	m.event(nil, -1, EventRunSucceeded, ev)
+}
+
+func (m *machine) deadlineTimer() Timer {
+	return Timer{TaskKey: TaskKey{Run: m.row.Key, MapIndex: -1}, Kind: TimerDeadline}
+}
+
+// result is the change to store.
+func (m *machine) result() RunChange {
+	m.change.States = m.states.Encode()
+	return m.change
+}
+
+// inputsRead notes which tries an attempt read, for history.
+func inputsRead(from map[*Task]Input) []byte {
+	if len(from) == 0 {
+		return nil
+	}
+	tries := make(map[string]int, len(from))
+	for t, in := range from {
+		for _, a := range in.Attempts {
+			id := t.spec.ID
+			if a.MapIndex >= 0 {
+				id += "[" + strconv.Itoa(a.MapIndex) + "]"
+			}
+			tries[id] = a.Try
+		}
+	}
+	raw, err := json.Marshal(tries)
+	if err != nil {
+		panic(fmt.Sprintf("engine: tries do not encode: %v", err)) // strings and ints: cannot happen
+	}
+	return raw
+}

@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// An AttemptEnd is how a worker (or the reaper, for a lost one) says that an attempt ended.
+type AttemptEnd struct {
+	Lease     Lease
+	Try       int
+	Ending    Ending
+	Err       error  // what the body returned; decides about retries
+	Error     string // Err as text, for history
+	Output    []byte
+	QueuedAt  *time.Time
+	StartedAt *time.Time
+	Inputs    []byte
+	GivenBack bool    // by a drain: ready again at once, counts nothing
+	Random    float64 // in [0, 1), for jitter
+}
+
+// endAttempt takes in how an attempt ended. The caller has made sure that it held its lease until now.
+func (m *machine) endAttempt(e AttemptEnd) {
+	t, ok := m.def.byID[e.Lease.Task]
+	a := Attempt{
+		TaskKey: e.Lease.TaskKey, Try: e.Try, Ending: e.Ending, QueuedAt: e.QueuedAt, StartedAt: e.StartedAt, EndedAt: m.now,
+		Worker: m.who.worker, Build: m.who.build, Version: m.change.Version, Output: e.Output, Error: e.Error, Inputs: e.Inputs,
+	}
+	if !ok { // its task has left the DAG
+		a.State = Removed
+		m.change.Attempts = append(m.change.Attempts, a)
+		return
+	}
+	st := &m.states.Tasks[t.index]
+	in := st.instance(e.Lease.MapIndex)
+	if in == nil || (in.State != Queued && in.State != Restarting) {
+		a.State = None
+		if in != nil {
+			a.State = in.State
+		}
+		m.change.Attempts = append(m.change.Attempts, a)
+		return
+	}
+	m.dirty[t.index] = true
+	switch {
+	case in.State == Restarting: // cleared while it ran
+		a.Ending = EndCancelled
+		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: a.TaskKey, Kind: TimerRestart})
+		in.State = None
+	case e.GivenBack:
+		m.enqueue(t, in, e.Lease.MapIndex)
+	case e.Ending == EndSuccess:
+		m.succeed(t, st, in, &a)
+	case e.Ending == EndSkipped:
+		in.State = Skipped
+	case e.Ending == EndCancelled:
+		in.State = Failed
+	default:
+		m.failed(t, in, e)
+	}
+	a.State = in.State
+	m.change.Attempts = append(m.change.Attempts, a)
+	m.closeVirtual(t, e, in.State)
+	if in.State.Terminal() {
+		e.Ending, e.Error = a.Ending, a.Error
+		m.ended(t, e.Lease.MapIndex, in.State, e)
+	}
+}
+
+// succeed stores what a good end leaves behind; a list that cannot be read ends the attempt as failed.
+func (m *machine) succeed(t *Task, st *TaskStates, in *Instance, a *Attempt) {
+	if t.listOut && t.over == nil {
+		n, err := listLen(a.Output)
+		if err != nil {
+			in.State, a.Ending, a.Error = Failed, EndFailed, fmt.Sprintf("tasks are mapped over its output: %v", err)
+			return
+		}
+		st.Length = n
+	}
+	in.State = Success
+}
+
+// failed asks the retry rules what comes after a bad end.
+func (m *machine) failed(t *Task, in *Instance, e AttemptEnd) {
+	in.Failures++
+	retry := Retry{}
+	if t.retry != nil {
+		retry = *t.retry
+	}
+	again, delay := retry.Next(e.Ending, e.Err, in.Failures, in.Lost, e.Random)
+	if e.Ending == EndLost {
+		in.Lost = true
+	}
+	if !again {
+		in.State = Failed
+		return
+	}
+	at := m.now.Add(delay)
+	if delay <= 0 {
+		m.enqueue(t, in, e.Lease.MapIndex)
+	} else {
+		in.State = UpForRetry
+		m.change.Timers = append(m.change.Timers, Timer{TaskKey: e.Lease.TaskKey, Kind: TimerRetry, DueAt: at})
+	}
+	ev := CallbackEvent{State: string(UpForRetry), Ending: e.Ending, Error: e.Error, Try: e.Try, RetryAt: &at}
+	m.call(t, e.Lease.MapIndex, onRetry, EventTaskRetry, ev)
+	m.event(t, e.Lease.MapIndex, EventTaskRetry, ev)
+}
+
+// closeVirtual ends the nodes that a runner left open.
+func (m *machine) closeVirtual(t *Task, e AttemptEnd, s State) {
+	if !t.spec.HasVirtual {
+		return
+	}
+	c := VirtualClose{Task: e.Lease.TaskKey, State: UpstreamFailed, Why: "its runner ended before it did: " + e.Error}
+	switch s {
+	case UpForRetry, Queued, None:
+		c.State = UpForRetry
+	case Skipped:
+		c.State = Skipped
+	case Success:
+		c.State, c.Why = Skipped, "its runner ended without it"
+	}
+	m.change.Close = append(m.change.Close, c)
+}
+
+// endingOf says how an attempt ended by what its body returned. timedOut tells whether its own Timeout passed, cancelled whether
+// the engine cancelled it.
+func endingOf(err error, timedOut, cancelled bool) Ending {
+	var skip *SkipError
+	switch {
+	case err == nil:
+		return EndSuccess
+	case timedOut:
+		return EndTimedOut
+	case cancelled:
+		return EndCancelled
+	case errors.As(err, &skip):
+		return EndSkipped
+	}
+	return EndFailed
+}

@@ -1,0 +1,152 @@
+package engine
+
+import "fmt"
+
+// mark ends instances by a person's word. outputs holds what each successful one yields; the caller has looked for it. What failed
+// or was given up downstream of a success is cleared, so that the run goes on.
+func (m *machine) mark(keys []TaskKey, to State, outputs map[TaskKey][]byte) error {
+	marked := map[TaskKey]bool{}
+	for _, k := range keys {
+		marked[k] = true
+		t := m.def.byID[k.Task]
+		st := &m.states.Tasks[t.index]
+		in := st.instance(k.MapIndex)
+		if in == nil || in.State == to {
+			continue
+		}
+		m.interrupt(t, in, k)
+		in.Try++
+		a := Attempt{TaskKey: k, Try: in.Try, State: to, Ending: EndSuccess, EndedAt: m.now, Version: m.change.Version, By: m.who.by, Output: outputs[k]}
+		if to == Failed {
+			a.Ending, a.Error = EndFailed, "marked failed by "+m.who.by
+		} else if t.listOut && t.over == nil {
+			n, err := listLen(a.Output)
+			if err != nil {
+				return &InvalidError{Field: "output", Message: fmt.Sprintf("tasks are mapped over the output of %s: %v", k.Task, err)}
+			}
+			st.Length = n
+		}
+		in.State = to
+		m.change.Attempts = append(m.change.Attempts, a)
+		m.ended(t, k.MapIndex, to, AttemptEnd{Ending: a.Ending, Error: a.Error, Try: a.Try})
+	}
+	if to == Success {
+		m.clearBelow(keys, marked)
+	}
+	m.touchAll()
+	m.rejudge()
+	return nil
+}
+
+// interrupt ends what an instance was doing: its place in the queue is taken, whoever held it, and its timers.
+func (m *machine) interrupt(t *Task, in *Instance, k TaskKey) {
+	switch in.State {
+	case Queued, Restarting:
+		m.change.Dequeue = append(m.change.Dequeue, k)
+		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: k, Kind: TimerRestart})
+		m.change.Attempts = append(m.change.Attempts, Attempt{
+			TaskKey: k, Try: in.Try, State: in.State, Ending: EndCancelled, EndedAt: m.now, Version: m.change.Version,
+			Error: "marked by " + m.who.by + " before it ended", By: m.who.by,
+		})
+		if t.spec.HasVirtual {
+			m.change.Close = append(m.change.Close, VirtualClose{Task: k, State: Skipped, Why: "its runner was marked by " + m.who.by})
+		}
+	case UpForRetry:
+		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: k, Kind: TimerRetry})
+	}
+}
+
+// clearBelow clears what failed, or was given up, below the instances that were marked successful.
+func (m *machine) clearBelow(keys []TaskKey, marked map[TaskKey]bool) {
+	below := map[int]bool{}
+	for _, k := range keys {
+		m.walkDown(m.def.byID[k.Task], below)
+	}
+	for i := range below {
+		t, st := m.def.tasks[i], &m.states.Tasks[i]
+		for j := range st.Instances {
+			k := m.key(t, st.mapIndex(j))
+			if st.Instances[j].State.Bad() && !marked[k] {
+				m.clearInstance(t, &st.Instances[j], k, false)
+			}
+		}
+	}
+}
+
+// rejudge gives a finished run its state anew: back to queued when there is something to do, else what its tasks say.
+func (m *machine) rejudge() {
+	if !m.row.State.Terminal() {
+		return
+	}
+	for _, t := range m.states.Tasks {
+		for _, in := range t.Instances {
+			if !in.State.Terminal() {
+				m.resume()
+				return
+			}
+		}
+	}
+	m.change.State = RunRunning
+	m.verdict()
+	if m.change.State == m.row.State {
+		m.change.Events, m.change.Callbacks = dropRunEvents(m.change.Events), dropRunCalls(m.change.Callbacks)
+	}
+}
+
+func dropRunEvents(events []Event) []Event {
+	var out []Event
+	for _, e := range events {
+		if e.Task != "" {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func dropRunCalls(calls []CallbackCall) []CallbackCall {
+	var out []CallbackCall
+	for _, c := range calls {
+		if c.Task != "" {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// markRun ends a run by a person's word: what is unfinished ends with it.
+func (m *machine) markRun(to RunState) {
+	if m.change.State == to {
+		return
+	}
+	for i, t := range m.def.tasks {
+		st := &m.states.Tasks[i]
+		for j := range st.Instances {
+			in, k := &st.Instances[j], m.key(t, st.mapIndex(j))
+			switch {
+			case to == RunSuccess && in.State != Success && in.State != Skipped:
+				m.interrupt(t, in, k)
+				in.Try++
+				in.State = Success
+				m.change.Attempts = append(m.change.Attempts, Attempt{TaskKey: k, Try: in.Try, State: Success, Ending: EndSuccess, EndedAt: m.now, Version: m.change.Version, By: m.who.by})
+			case to == RunFailed && (in.State == Queued || in.State == Restarting || in.State == UpForRetry):
+				m.interrupt(t, in, k)
+				in.Try++
+				in.State = Failed
+				a := Attempt{TaskKey: k, Try: in.Try, State: Failed, Ending: EndFailed, EndedAt: m.now, Version: m.change.Version, By: m.who.by, Error: "its run was marked failed by " + m.who.by}
+				m.change.Attempts = append(m.change.Attempts, a)
+				m.ended(t, k.MapIndex, Failed, AttemptEnd{Ending: a.Ending, Error: a.Error, Try: a.Try})
+			case to == RunFailed && in.State == None:
+				m.decide(t, in, k.MapIndex, Skipped, "its run was marked failed by "+m.who.by)
+			}
+		}
+	}
+	failed := 0
+	for _, t := range m.states.Tasks {
+		for _, in := range t.Instances {
+			if in.State == Failed {
+				failed++
+			}
+		}
+	}
+	m.endRun(to, failed, "marked "+string(to)+" by "+m.who.by)
+}

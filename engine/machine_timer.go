@@ -1,0 +1,41 @@
+package engine
+
+// timerFired takes in that a timer is due. A timer that no longer fits the state changes nothing but that it is gone.
+func (m *machine) timerFired(tm Timer) {
+	m.change.Untimers = append(m.change.Untimers, tm)
+	if tm.Kind == TimerDeadline {
+		m.deadlinePassed()
+		return
+	}
+	t, ok := m.def.byID[tm.Task]
+	if !ok {
+		return
+	}
+	in := m.states.Tasks[t.index].instance(tm.MapIndex)
+	if in == nil {
+		return
+	}
+	switch {
+	case tm.Kind == TimerRetry && in.State == UpForRetry:
+		m.enqueue(t, in, tm.MapIndex)
+	case tm.Kind == TimerRestart && in.State == Restarting:
+		// The grace is over and the body has not ended: its lease is taken, so that it can change nothing any more.
+		m.change.Dequeue = append(m.change.Dequeue, tm.TaskKey)
+		m.change.Attempts = append(m.change.Attempts, Attempt{
+			TaskKey: tm.TaskKey, Try: in.Try, State: None, Ending: EndCancelled, EndedAt: m.now, Version: m.change.Version,
+			Error: "cleared while it ran; it did not end within the grace and was fenced off",
+		})
+		in.State = None
+		m.dirty[t.index] = true
+	}
+}
+
+func (m *machine) deadlinePassed() {
+	if m.states.DeadlineFired || m.change.State.Terminal() {
+		return
+	}
+	m.states.DeadlineFired = true
+	ev := CallbackEvent{State: string(m.change.State), Error: "the run is not over " + m.row.Deadline.String() + " after it was queued"}
+	m.call(nil, -1, onDeadline, EventDeadlineMissed, ev)
+	m.event(nil, -1, EventDeadlineMissed, ev)
+}

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"fmt"
+	"sort"
+)
+
+// A Selection names task instances of a run, for clear and mark.
+type Selection struct {
+	Tasks      []string // task ids; none: every task
+	MapIndexes []int    // elements of the tasks named; none: all of them
+	Upstream   bool     // and everything that they follow
+	Downstream bool     // and everything that follows them
+	OnlyFailed bool     // of these, only those that are failed or upstream_failed
+	Running    bool     // with OnlyFailed: those that run as well
+}
+
+// pick lists the instances that s selects, in topological order.
+func (m *machine) pick(s Selection) ([]TaskKey, error) {
+	chosen := map[int]bool{}
+	direct := map[int]bool{}
+	for _, id := range s.Tasks {
+		t, ok := m.def.byID[id]
+		if !ok {
+			return nil, fmt.Errorf("task %q of DAG %s: %w", id, m.def.Spec.DAG, ErrNotFound)
+		}
+		direct[t.index] = true
+		chosen[t.index] = true
+		if s.Upstream {
+			m.walkUp(t, chosen)
+		}
+		if s.Downstream {
+			m.walkDown(t, chosen)
+		}
+	}
+	if len(s.Tasks) == 0 {
+		for i := range m.def.tasks {
+			chosen[i] = true
+		}
+	}
+	order := make([]int, 0, len(chosen))
+	for i := range chosen {
+		order = append(order, i)
+	}
+	sort.Ints(order)
+	var out []TaskKey
+	for _, i := range order {
+		st := &m.states.Tasks[i]
+		for j, in := range st.Instances {
+			index := st.mapIndex(j)
+			if direct[i] && len(s.MapIndexes) > 0 && !contains(s.MapIndexes, index) {
+				continue
+			}
+			if s.OnlyFailed && !in.State.Bad() {
+				continue
+			}
+			out = append(out, m.key(m.def.tasks[i], index))
+		}
+	}
+	return out, nil
+}
+
+func (m *machine) walkUp(t *Task, seen map[int]bool) {
+	for _, u := range t.up {
+		if !seen[u.task.index] {
+			seen[u.task.index] = true
+			m.walkUp(u.task, seen)
+		}
+	}
+}
+
+func (m *machine) walkDown(t *Task, seen map[int]bool) {
+	for _, i := range t.down {
+		if !seen[i] {
+			seen[i] = true
+			m.walkDown(m.def.tasks[i], seen)
+		}
+	}
+}
+
+func contains(list []int, n int) bool {
+	for _, v := range list {
+		if v == n {
+			return true
+		}
+	}
+	return false
+}

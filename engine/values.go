@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+// MaxOutput is the largest encoded output that a task may have, in bytes.
+const MaxOutput = 1 << 20
+
+// taskInputs is what an attempt reads: its run and what its upstreams left behind.
+type taskInputs struct {
+	run     RunRow
+	zone    string
+	element int // index of the mapped instance; −1 when not mapped
+	from    map[*Task]Input
+}
+
+func (in *taskInputs) latest(t *Task) (Attempt, error) {
+	got := in.from[t].Attempts
+	if len(got) == 0 {
+		return Attempt{}, fmt.Errorf("input of %s: it has no output in this run", t.spec.ID)
+	}
+	return got[len(got)-1], nil
+}
+
+func decodeOutput[T any](in *taskInputs, t *Task) (T, error) {
+	var v T
+	a, err := in.latest(t)
+	if err != nil {
+		return v, err
+	}
+	return decodeValue[T](a.Output, t)
+}
+
+func decodeValue[T any](raw []byte, t *Task) (T, error) {
+	var v T
+	if raw == nil {
+		return v, nil
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, Permanent(fmt.Errorf("input of %s: its output does not decode into %T: %w", t.spec.ID, v, err))
+	}
+	return v, nil
+}
+
+func decodeElements[T any](in *taskInputs, t *Task) ([]T, error) {
+	got := in.from[t].Attempts
+	out := make([]T, len(got))
+	for i, a := range got {
+		v, err := decodeValue[T](a.Output, t)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = v
+	}
+	return out, nil
+}
+
+func decodeElement[T any](in *taskInputs, t *Task) (T, error) {
+	return decodeOutput[T](in, t)
+}
+
+func decodeListItem[T any](in *taskInputs, t *Task) (T, error) {
+	var v T
+	a, err := in.latest(t)
+	if err != nil {
+		return v, err
+	}
+	raw, err := listItem(a.Output, in.element)
+	if err != nil {
+		return v, Permanent(fmt.Errorf("input of %s: %w", t.spec.ID, err))
+	}
+	return decodeValue[T](raw, t)
+}
+
+func decodeResult[T any](in *taskInputs, t *Task) (Result[T], error) {
+	a, err := in.latest(t)
+	if err != nil {
+		return Result[T]{}, err
+	}
+	r := Result[T]{State: a.State}
+	if a.State == Success {
+		r.Value, err = decodeValue[T](a.Output, t)
+		return r, err
+	}
+	r.Err = errors.New(a.Error)
+	return r, nil
+}
+
+// encodeOutput turns what a body returned into bytes as they are stored.
+func encodeOutput[T any](v T, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, Permanent(fmt.Errorf("encode output: %w", err))
+	}
+	if len(raw) > MaxOutput {
+		return nil, Permanent(fmt.Errorf("output is %d bytes of JSON; at most %d are kept: store it elsewhere and return where it is", len(raw), MaxOutput))
+	}
+	return raw, nil
+}
+
+// listLen is the number of elements of a JSON list; null is an empty one.
+func listLen(raw []byte) (int, error) {
+	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) || raw == nil {
+		return 0, nil
+	}
+	n := 0
+	err := eachItem(raw, func(json.RawMessage) bool { n++; return true })
+	return n, err
+}
+
+func listItem(raw []byte, i int) (json.RawMessage, error) {
+	n := 0
+	var found json.RawMessage
+	if err := eachItem(raw, func(item json.RawMessage) bool {
+		if n == i {
+			found = item
+		}
+		n++
+		return found == nil
+	}); err != nil {
+		return nil, err
+	}
+	if found == nil {
+		return nil, fmt.Errorf("its list has %d elements now, none at %d: clear this task as a whole", n, i)
+	}
+	return found, nil
+}
+
+func eachItem(raw []byte, yield func(json.RawMessage) bool) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
+		return fmt.Errorf("output is no JSON list")
+	}
+	for dec.More() {
+		var item json.RawMessage
+		if err := dec.Decode(&item); err != nil {
+			return err
+		}
+		if !yield(item) {
+			return nil
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
+// decodeParams decodes a run's params strictly: an unknown field or an ill-typed one is an error that names it.
+func decodeParams[P any](raw []byte) (P, error) {
+	var p P
+	if len(bytes.TrimSpace(raw)) == 0 {
+		raw = []byte("{}")
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&p); err != nil {
+		return p, paramsError(err, reflect.TypeFor[P]())
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return p, &InvalidError{Field: "params", Message: "one JSON object is expected, and nothing after it"}
+	}
+	if v, ok := any(p).(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return p, &InvalidError{Field: "params", Message: err.Error()}
+		}
+	}
+	return p, nil
+}
+
+func paramsError(err error, t reflect.Type) error {
+	var typ *json.UnmarshalTypeError
+	if errors.As(err, &typ) {
+		field := "params"
+		if typ.Field != "" {
+			field += "." + typ.Field
+		}
+		return &InvalidError{Field: field, Message: fmt.Sprintf("is a JSON %s; it must fit %s", typ.Value, typ.Type)}
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		name = strings.Trim(name, `"`)
+		return &InvalidError{Field: "params." + name, Message: "this DAG has no such param; it has " + fieldNames(t)}
+	}
+	return &InvalidError{Field: "params", Message: err.Error()}
+}
