@@ -1,0 +1,89 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Timeline is a timetable at work: what a DAG's scheduled runs are.
+type Timeline struct {
+	Timetable  Timetable // nil: the DAG is only triggered
+	Registered time.Time // when the DAG was first registered, by the database
+	Start, End time.Time // first and last logical date, both included; zero: from the registration, without end
+	Catchup    bool      // whether missed intervals are run, or at most the latest of them
+}
+
+// Next returns the interval of the next scheduled run, given the logical date of the last one (nil: there was none), and
+// false when no more will follow. The run is due at the interval's End, which may lie ahead of now.
+//
+// The first interval is the one in which the DAG was registered; with Start, the first that does not start before
+// it. With Catchup each is run in turn; without, those are left out that a later one has ended since.
+func (l Timeline) Next(last *time.Time, now time.Time) (Interval, bool) {
+	if l.Timetable == nil {
+		return Interval{}, false
+	}
+	t := anchor(l.Timetable, l.Registered)
+	iv, ok := l.first(t)
+	if ok && last != nil && !last.Before(iv.Start) {
+		iv, ok = next(t, *last)
+	}
+	if !ok {
+		return Interval{}, false
+	}
+	if !l.Catchup {
+		if missed, ok := latest(t, now); ok && missed.Start.After(iv.Start) {
+			iv = missed
+		}
+	}
+	if !l.End.IsZero() && iv.Start.After(l.End) {
+		return Interval{}, false
+	}
+	return iv, true
+}
+
+func (l Timeline) first(t Timetable) (Interval, bool) {
+	if !l.Start.IsZero() {
+		return next(t, l.Start.Add(-1))
+	}
+	ended, ok := latest(t, l.Registered)
+	switch {
+	case !ok:
+		return next(t, time.Time{})
+	case ended.Start.Equal(l.Registered): // a moment, and this one
+		return ended, true
+	}
+	return next(t, ended.Start)
+}
+
+// LastComplete returns the last interval that has ended by the given time: what a manual run with that logical date
+// works on. False when there is none.
+func (l Timeline) LastComplete(by time.Time) (Interval, bool) {
+	if l.Timetable == nil {
+		return Interval{}, false
+	}
+	return latest(anchor(l.Timetable, l.Registered), by)
+}
+
+// MaxBackfillDates bounds the logical dates of one backfill.
+const MaxBackfillDates = 100_000
+
+// Between returns the intervals whose logical dates lie from from to to, both included, in order: those of a backfill.
+// It heeds neither registration nor Start and End. More than [MaxBackfillDates] are an [*InvalidError] of to_date.
+func (l Timeline) Between(from, to time.Time) ([]Interval, error) {
+	if l.Timetable == nil {
+		return nil, nil
+	}
+	t := anchor(l.Timetable, l.Registered)
+	var all []Interval
+	for after := from.Add(-1); ; {
+		iv, ok := next(t, after)
+		if !ok || iv.Start.After(to) {
+			return all, nil
+		}
+		if len(all) == MaxBackfillDates {
+			return nil, &InvalidError{"to_date", fmt.Sprintf("the range holds more than %d logical dates; split it", MaxBackfillDates)}
+		}
+		all = append(all, iv)
+		after = iv.Start
+	}
+}
