@@ -8,7 +8,7 @@ type run struct {
 	row      engine.RunRow
 	index    int // in its group's pile, while it is queued
 	queue    map[engine.TaskKey]*item
-	timers   map[timerKey]*timer
+	timers   map[timerKey]*timer           // nil until one is set
 	attempts map[string]map[int][]*attempt // by task and map index, in the order written
 	virtuals []*virtual                    // in the order first reported
 }
@@ -21,8 +21,7 @@ type group struct {
 
 func newRun(d *dag, row engine.RunRow) *run {
 	r := &run{
-		dag: d, row: row, queue: map[engine.TaskKey]*item{}, timers: map[timerKey]*timer{},
-		attempts: map[string]map[int][]*attempt{},
+		dag: d, row: row, queue: map[engine.TaskKey]*item{}, attempts: map[string]map[int][]*attempt{},
 	}
 	r.enter()
 	return r

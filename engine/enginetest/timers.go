@@ -30,6 +30,9 @@ func timerLess(a, b *timer) bool {
 
 func (s *Store) setTimer(r *run, t engine.Timer) {
 	r.dropTimer(keyOf(t))
+	if r.timers == nil {
+		r.timers = map[timerKey]*timer{}
+	}
 	tm := &timer{Timer: t, order: s.nextWrite()}
 	r.timers[keyOf(t)] = tm
 	r.dag.timers.put(tm)
