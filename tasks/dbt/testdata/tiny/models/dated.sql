@@ -1,0 +1,1 @@
+select '{{ run_day() }}'::date as day

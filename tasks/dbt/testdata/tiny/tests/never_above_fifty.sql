@@ -1,0 +1,2 @@
+{{ config(tags=['failing']) }}
+select * from {{ ref('doubled') }} where amount > 50
