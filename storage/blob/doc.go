@@ -4,5 +4,5 @@
 // the lake's commit protocol stands on it.
 //
 // Dir is the implementation on a local disk; blobtest has one that forgets
-// whatever was not synced, and one that fails on demand.
+// whatever was not synced, and others that fail on demand.
 package blob

@@ -15,7 +15,7 @@ const (
 	writerSeparator = "~"
 )
 
-var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,200}$`) // Kafka allows 249, but a folder's name with a writer's id has to fit 255
 
 func checkTopic(topic string) error {
 	if !topicName.MatchString(topic) || topic == "." || topic == ".." {
@@ -32,32 +32,37 @@ func bronzeFolder(topic string) string  { return path.Join("bronze", topic) }
 func deadFolder(topic string) string    { return path.Join("dead_letters", topic) }
 func writerFolder(writer string) string { return path.Join(tmpRoot, writer) }
 
-func rowsName(topic string, day Day, commitID string) string {
-	return path.Join(bronzeFolder(topic), day.folder(), commitID+".parquet")
+// A batch's file is named by what it holds, "2024-01-05" or "dead", and its
+// commit. While it waits for the commit it is a file of its writer's folder,
+// and its name there tells where it belongs, so that any process can finish the
+// move for another.
+
+const deadLabel = "dead"
+
+// fileName is a file of a batch.
+type fileName struct {
+	label    string // a day, or deadLabel
+	commitID string
 }
 
-func deadName(topic, commitID string) string {
-	return path.Join(deadFolder(topic), commitID+".parquet")
+func (f fileName) tmp(writer string) string {
+	return path.Join(writerFolder(writer), f.label+writerSeparator+f.commitID+".parquet")
 }
 
-// tmpName is where the file that belongs at final waits for its commit. It can
-// be told from final, so that any process can finish the move for another.
-func tmpName(writer, final string) string {
-	return path.Join(writerFolder(writer), strings.ReplaceAll(final, "/", "~"))
-}
-
-// finalName is the inverse of tmpName; ok is false for other files of a
-// writer's folder, such as the text of an entry.
-func finalName(tmp string) (final string, ok bool) {
-	base := path.Base(tmp)
-	if !strings.HasSuffix(base, ".parquet") {
-		return "", false
+func (f fileName) final(topic string) string {
+	if f.label == deadLabel {
+		return path.Join(deadFolder(topic), f.commitID+".parquet")
 	}
-	return strings.ReplaceAll(base, "~", "/"), true
+	return path.Join(bronzeFolder(topic), Day(f.label).folder(), f.commitID+".parquet")
 }
 
-// ownerTopic is the topic that a writer's id was made for.
-func ownerTopic(writer string) string {
-	topic, _, _ := strings.Cut(writer, writerSeparator)
-	return topic
+// parseTmp reads the name of a file in a writer's folder; ok is false for
+// others, such as the text of an entry.
+func parseTmp(base string) (f fileName, ok bool) {
+	name, isParquet := strings.CutSuffix(base, ".parquet")
+	label, commitID, both := strings.Cut(name, writerSeparator)
+	if _, err := ParseDay(label); !isParquet || !both || err != nil && label != deadLabel {
+		return fileName{}, false
+	}
+	return fileName{label, commitID}, true
 }

@@ -1,0 +1,94 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"time"
+)
+
+// Collect removes the folders of writers that have written nothing for longer
+// than age. It first commits an entry that fences them, so that one that was
+// only frozen can never commit what is removed here; such a writer gets
+// ErrFenced. It returns how many it collected. An age well above the flush
+// interval keeps living writers out of it; a wrong guess costs them a restart
+// and nothing else.
+func (w *Writer[R]) Collect(ctx context.Context, age time.Duration) (int, error) {
+	writers, err := w.lake.writers()
+	if err != nil {
+		return 0, err
+	}
+	var silent []string
+	for _, id := range writers {
+		if id == w.id {
+			continue
+		}
+		last, err := w.lake.lastWrite(id)
+		if err != nil {
+			return 0, err
+		}
+		if w.lake.now().Sub(last) > age {
+			silent = append(silent, id)
+		}
+	}
+	if len(silent) == 0 {
+		return 0, nil
+	}
+	fence := &Sealed{opened: w.lake.now(), entry: Entry{
+		Kind: KindFence, CommitID: w.newID(), Writer: w.id, Topic: w.lake.topic, SchemaVersion: SchemaVersion, Fences: silent,
+	}}
+	if _, err := w.Commit(ctx, fence); err != nil {
+		return 0, fmt.Errorf("fence silent writers: %w", err)
+	}
+	if err := w.lake.Finish(ctx); err != nil { // they may have committed just before the fence
+		return 0, err
+	}
+	for i, id := range silent {
+		if err := w.lake.removeFolder(writerFolder(id)); err != nil {
+			return i, err
+		}
+	}
+	return len(silent), nil
+}
+
+// lastWrite is when a writer's folder, or a file in it, last changed; the
+// distant future if it is gone.
+func (l *Lake) lastWrite(writer string) (time.Time, error) {
+	folder := writerFolder(writer)
+	info, err := l.disk.Stat(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return endTimestamp, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look at writer %s: %w", writer, err)
+	}
+	entries, err := l.disk.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return time.Time{}, fmt.Errorf("look at writer %s: %w", writer, err)
+	}
+	last := info.ModTime()
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			last = maxTime(last, info.ModTime())
+		}
+	}
+	return last, nil
+}
+
+func (l *Lake) removeFolder(folder string) error {
+	entries, err := l.disk.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("collect %s: %w", folder, err)
+	}
+	for _, e := range entries {
+		if err := l.removeIfThere(path.Join(folder, e.Name())); err != nil {
+			return err
+		}
+	}
+	return l.removeIfThere(folder)
+}

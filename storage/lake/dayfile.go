@@ -1,0 +1,86 @@
+package lake
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// dayFile is the Parquet file of one day while a batch gathers it, in memory.
+type dayFile[R any] struct {
+	day  Day
+	late atomic.Int64
+
+	mu                 sync.Mutex
+	enc                *encoder[R]
+	rows               int64
+	parts              map[int32]*FilePart
+	minTime, maxTime   time.Time
+	minEvent, maxEvent time.Time
+}
+
+func (w *Writer[R]) newDayFile(day Day) *dayFile[R] {
+	return &dayFile[R]{day: day, enc: w.encoder(), parts: map[int32]*FilePart{}}
+}
+
+// write appends rows of one partition that lie in its offsets [start, end).
+func (f *dayFile[R]) write(partition int32, start, end int64, rows []R, run dayRun) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, err := f.enc.parquet.Write(rows); err != nil {
+		return fmt.Errorf("encode rows of %s: %w", f.day, err)
+	}
+	p := f.parts[partition]
+	if p == nil {
+		p = &FilePart{Partition: partition, Start: start}
+		f.parts[partition] = p
+	}
+	p.End = end
+	p.Rows += int64(len(rows))
+	f.rows += int64(len(rows))
+	f.minTime, f.maxTime = minTime(f.minTime, run.minTime), maxTime(f.maxTime, run.maxTime)
+	f.minEvent, f.maxEvent = minTime(f.minEvent, run.minEvent), maxTime(f.maxEvent, run.maxEvent)
+	return nil
+}
+
+func (f *dayFile[R]) sortedParts() []FilePart {
+	parts := make([]FilePart, 0, len(f.parts))
+	for _, p := range f.parts {
+		parts = append(parts, *p)
+	}
+	slices.SortFunc(parts, func(a, b FilePart) int { return cmp.Compare(a.Partition, b.Partition) })
+	return parts
+}
+
+// encoder is a Parquet writer into memory. Its buffers are worth keeping.
+type encoder[R any] struct {
+	out     bytes.Buffer
+	parquet *parquet.GenericWriter[R]
+}
+
+func newEncoder[R any](opts []parquet.WriterOption) *encoder[R] {
+	e := &encoder[R]{}
+	e.parquet = parquet.NewGenericWriter[R](&e.out, opts...)
+	return e
+}
+
+// finish ends the file and returns its bytes; the encoder is ready for another.
+func (e *encoder[R]) finish(metadata map[string]string) ([]byte, error) {
+	for _, k := range slices.Sorted(maps.Keys(metadata)) {
+		e.parquet.SetKeyValueMetadata(k, metadata[k])
+	}
+	if err := e.parquet.Close(); err != nil {
+		return nil, fmt.Errorf("encode Parquet: %w", err)
+	}
+	data := bytes.Clone(e.out.Bytes())
+	e.out.Reset()
+	e.parquet.Reset(&e.out)
+	return data, nil
+}

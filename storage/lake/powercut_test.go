@@ -1,0 +1,198 @@
+package lake
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidemill/tidemill/storage/blob"
+	"github.com/tidemill/tidemill/storage/blob/blobtest"
+)
+
+func openOn(disk blob.FS, now func() time.Time) *Lake {
+	l, err := Open("unused", testTopic, WithFS(disk), WithClock(now), WithLog(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+// scenario is the life of a lake: two writers take turns, one leaves and a
+// third collects what it left. It returns per partition how far Commit said
+// that offsets are safe, and the first error.
+func scenario(ctx context.Context, disk blob.FS, clock *blobtest.Disk) (safe map[int32]int64, err error) {
+	safe = map[int32]int64{}
+	src := testSource()
+	steps := []struct {
+		writer     int
+		offsets    int64
+		partitions []int32
+	}{{0, 6, []int32{0, 2}}, {0, 5, []int32{0, 1}}, {1, 7, []int32{1}}, {0, 4, []int32{0}}, {2, 30, []int32{0, 1, 2}}}
+	writers := make([]*Writer[row], 3)
+	for _, step := range steps {
+		w := writers[step.writer]
+		if w == nil { // each in a process of its own
+			l := openOn(disk, clock.Now)
+			w = NewWriter[row](l)
+			writers[step.writer] = w
+			if err := l.Finish(ctx); err != nil {
+				return safe, err
+			}
+			if _, err := w.Collect(ctx, time.Hour); err != nil {
+				return safe, err
+			}
+		}
+		e, err := src.ingest(ctx, w, step.offsets, step.partitions...)
+		if errors.Is(err, ErrFenced) { // collected by another that took its silence for death
+			w = NewWriter[row](openOn(disk, clock.Now))
+			writers[step.writer] = w
+			e, err = src.ingest(ctx, w, step.offsets, step.partitions...)
+		}
+		if err != nil {
+			return safe, err
+		}
+		for _, r := range e.Partitions {
+			safe[r.Partition] = r.End
+		}
+		clock.Advance(2 * time.Hour)
+	}
+	return safe, writers[2].Close()
+}
+
+// resume is the next process on a disk: it checks what it finds, ingests the
+// rest, and checks that all of it is there.
+func resume(ctx context.Context, disk *blobtest.Disk, safe map[int32]int64) error {
+	l := openOn(disk, disk.Now)
+	state, err := l.State(ctx)
+	if err != nil {
+		return fmt.Errorf("read the log after the cut: %w", err)
+	}
+	for p, end := range safe {
+		if next := state.Next(testTopicID, p); next < end {
+			return fmt.Errorf("partition %d was safe up to %d, the log is at %d", p, end, next)
+		}
+	}
+	for _, f := range state.Files { // the log never claims a file that is not there
+		e, err := l.Entry(ctx, f.Entry)
+		if err != nil {
+			return err
+		}
+		data, err := disk.ReadFile(f.Path)
+		if err != nil {
+			data, err = disk.ReadFile(fileName{string(f.Day), e.CommitID}.tmp(e.Writer))
+		}
+		if err != nil || checksumOf(data) != f.Checksum {
+			return fmt.Errorf("entry %d claims %s: not there or damaged: %w", f.Entry, f.Path, err)
+		}
+	}
+	if err := l.Finish(ctx); err != nil {
+		return err
+	}
+	w := NewWriter[row](l)
+	if _, err := w.Collect(ctx, time.Hour); err != nil {
+		return err
+	}
+	src := testSource()
+	if _, err := src.ingest(ctx, w, 100, 0, 1, 2); err != nil {
+		return err
+	}
+	if err := src.exactlyOnce(disk); err != nil {
+		return err
+	}
+	report, err := l.Audit(ctx)
+	if err != nil {
+		return err
+	}
+	if !report.Clean() {
+		return fmt.Errorf("audit: %s", strings.Join(report.Problems, "; "))
+	}
+	return nil
+}
+
+// cutEverywhere runs the scenario once for each step at which it can be cut,
+// and each kind of luck, and returns the first failure. spoil may take a
+// protection out.
+func cutEverywhere(ctx context.Context, spoil func(blob.FS) blob.FS) (cuts int, err error) {
+	for n := 0; ; n++ {
+		done := false
+		for luck := range uint64(6) {
+			disk := blobtest.NewDisk()
+			cut := blobtest.NewCut(disk, n)
+			safe, err := scenario(ctx, spoil(cut), disk)
+			if err != nil && !errors.Is(err, blobtest.ErrCut) {
+				return n, fmt.Errorf("scenario: %w", err)
+			}
+			done = err == nil
+			after := disk // luck 0: the process dies, the disk lives on
+			switch luck {
+			case 0:
+			case 1:
+				after = disk.AfterPowerCut(nil)
+			default:
+				after = disk.AfterPowerCut(blobtest.Luck(luck))
+			}
+			after.Advance(3 * time.Hour)
+			if err := resume(ctx, after, safe); err != nil {
+				return n, fmt.Errorf("cut at step %d, luck %d: %w", n, luck, err)
+			}
+			// And once more: the next process finds nothing to do or undo.
+			if err := resume(ctx, after.AfterPowerCut(nil), safe); err != nil {
+				return n, fmt.Errorf("cut at step %d, luck %d, second start: %w", n, luck, err)
+			}
+		}
+		if done {
+			return n, nil
+		}
+	}
+}
+
+func TestCutAtEveryStep(t *testing.T) {
+	cuts, err := cutEverywhere(t.Context(), func(disk blob.FS) blob.FS { return disk })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cuts < 50 {
+		t.Errorf("only %d cuts: the scenario does not do what it should", cuts)
+	}
+	t.Logf("%d cuts", cuts)
+}
+
+// lying is a disk that says that it did some steps and did not.
+type lying struct {
+	blob.FS
+	skip func(op, name string) bool
+}
+
+func (l lying) SyncDir(name string) error {
+	if l.skip("syncdir", name) {
+		return nil
+	}
+	return l.FS.SyncDir(name)
+}
+
+// TestEachSyncIsNeeded takes the syncs out one by one: a test of the tests.
+func TestEachSyncIsNeeded(t *testing.T) {
+	for name, skip := range map[string]func(op, name string) bool{
+		"of the writer's folder": func(op, name string) bool { return strings.HasPrefix(name, "_tmp/") },
+		"of _tmp":                func(op, name string) bool { return name == "_tmp" },
+		"of the log":             func(op, name string) bool { return name == "_log/"+testTopic },
+		"of the log's parent":    func(op, name string) bool { return name == "_log" },
+		"of day folders":         func(op, name string) bool { return strings.Contains(name, "/day=") },
+		"of day folders' parent": func(op, name string) bool {
+			return strings.Contains(name, "/month=") && !strings.Contains(name, "/day=")
+		},
+		"of the dead letters": func(op, name string) bool { return name == "dead_letters/"+testTopic },
+		"of the root":         func(op, name string) bool { return name == "." },
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := cutEverywhere(t.Context(), func(disk blob.FS) blob.FS { return lying{disk, skip} })
+			if err == nil {
+				t.Error("nothing is wrong without the sync")
+			}
+		})
+	}
+}
