@@ -37,8 +37,8 @@ type BackfillOrder struct {
 	Reprocess     Reprocess
 }
 
-// Check refuses, before anything is looked up, what cannot be done for the DAG with that timeline, of which some task depends on
-// its past or none does: an [*InvalidError] with the API's name of the field.
+// Check refuses, before anything is looked up, what cannot be done for the DAG with that timeline: an [*InvalidError]
+// with the API's name of the field. dependsOnPast says that some task of the DAG does.
 func (o BackfillOrder) Check(l Timeline, dependsOnPast bool, now time.Time) error {
 	if l.Timetable == nil {
 		return &InvalidError{"dag_id", "the DAG has no schedule, so that no date follows from the range; trigger it instead"}
@@ -59,8 +59,8 @@ func (o BackfillOrder) Check(l Timeline, dependsOnPast bool, now time.Time) erro
 	return nil
 }
 
-// CheckOverlap returns an error that is [ErrConflict] when the order's range overlaps that of an open backfill of the same DAG, named by
-// its id.
+// CheckOverlap returns an error that is [ErrConflict] when the order's range overlaps that of an open backfill of the
+// same DAG, given by id.
 func (o BackfillOrder) CheckOverlap(open map[int64]BackfillRange) error {
 	ids := make([]int64, 0, len(open))
 	for id := range open {

@@ -178,6 +178,11 @@ type spell struct {
 func spellAt(t time.Time, zone *time.Location) spell {
 	t = t.In(zone)
 	start, end := t.ZoneBounds()
+	if !end.IsZero() && !end.After(t) {
+		// Beyond the zone's table the library takes every year for 365 days long: on the last day of a leap year the
+		// spell would have ended already. No zone has a rule for a change on that day.
+		end = time.Date(t.UTC().Year()+1, time.January, 1, 0, 0, 0, 0, time.UTC)
+	}
 	offset := offsetOf(t)
 	s := spell{start: start, end: end, offset: offset, before: offset, after: offset}
 	if !start.IsZero() {

@@ -6,9 +6,14 @@ import (
 	"time"
 )
 
-// DayOf returns the day, as 2024-01-09, that a daily run of that logical date works on: its date in the DAG's zone.
-func DayOf(logical time.Time, zone *time.Location) string {
-	return logical.In(zone).Format(time.DateOnly)
+// DayOf returns the day, as 2024-01-09, that a daily run of that logical date works on: its date in the DAG's zone. The
+// zone is one that [LoadZone] accepts, as that of every registered DAG is; another panics.
+func DayOf(logical time.Time, zone string) string {
+	loc, err := LoadZone(zone)
+	if err != nil {
+		panic(err)
+	}
+	return logical.In(loc).Format(time.DateOnly)
 }
 
 // DayBounds returns the first moment of the day of that logical date in the zone, and that of the day after.
@@ -18,8 +23,8 @@ func DayBounds(logical time.Time, zone *time.Location) (start, end time.Time) {
 }
 
 // ParseDate reads a date or time for a range and returns the first and the last moment that it means: a bare date
-// (2024-01-09) is its whole day in the zone; a time (RFC 3339, or without an offset in the zone) is itself. What it cannot
-// read gives an [*InvalidError] of the named field.
+// (2024-01-09) is its whole day in the zone; a time (RFC 3339, or without an offset in the zone) is itself. What it
+// cannot read gives an [*InvalidError] of the named field.
 func ParseDate(field, text string, zone *time.Location) (first, last time.Time, err error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		first, end := DayBounds(time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, zone), zone)
@@ -58,8 +63,8 @@ func checkOrder(from, to time.Time) error {
 	return nil
 }
 
-// startOfDay returns the first moment at which the zone's clock shows that date or a later one. It is no midnight where the clock is
-// put forward over it.
+// startOfDay returns the first moment at which the zone's clock shows that date or a later one. It is no midnight where
+// the clock is put forward over it.
 func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {
 	date := time.Date(year, month, day, 0, 0, 0, 0, time.UTC) // days out of range are normalised
 	earliest := date.Add(-30 * time.Hour)                     // no zone is that far from UTC

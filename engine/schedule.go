@@ -43,8 +43,8 @@ const scheduleForms = "give five cron fields (minute hour day month weekday), @h
 
 // ParseSchedule reads a schedule: five cron fields or one of @hourly, @daily (@midnight), @weekly, @monthly, @quarterly
 // and @yearly (@annually), all by the clock of the named zone; @once; "@every d" with d in whole seconds as
-// [time.ParseDuration] reads it; or nothing (also "@none"), for which the timetable is nil. The zone is an IANA name, UTC when it is
-// empty. What it cannot read gives an [*InvalidError] of schedule or timezone.
+// [time.ParseDuration] reads it; or nothing (also "@none"), for which the timetable is nil. The zone is an IANA name, UTC
+// when it is empty. What it cannot read gives an [*InvalidError] of schedule or timezone.
 //
 // In a cron, weekday 7 is Sunday as 0 is; a day matches when day of month or weekday does where both are restricted.
 // For what happens when the clocks change see the comment of the type cron.
@@ -70,8 +70,8 @@ func ParseSchedule(spec, zone string) (Timetable, error) {
 	return parseCron(spec, loc)
 }
 
-// LoadZone returns the IANA time zone of that name, UTC for the empty one, and an [*InvalidError] for one that does not exist.
-// The machine's local zone is refused: it differs from one process to the next.
+// LoadZone returns the IANA time zone of that name, UTC for the empty one, and an [*InvalidError] for one that does not
+// exist. The machine's local zone is refused: it differs from one process to the next.
 func LoadZone(name string) (*time.Location, error) {
 	const fix = "give an IANA name such as UTC or Europe/Zurich"
 	if name == "Local" {
