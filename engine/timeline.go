@@ -23,14 +23,11 @@ func (l Timeline) Next(last *time.Time, now time.Time) (Interval, bool) {
 		return Interval{}, false
 	}
 	t := anchor(l.Timetable, l.Registered)
-	iv, ok := l.first(t)
-	if ok && last != nil && !last.Before(iv.Start) {
-		iv, ok = next(t, *last)
-	}
+	iv, ok := l.following(t, last)
 	if !ok {
 		return Interval{}, false
 	}
-	if !l.Catchup {
+	if !l.Catchup && !iv.End.After(now) {
 		if missed, ok := latest(t, now); ok && missed.Start.After(iv.Start) {
 			iv = missed
 		}
@@ -39,6 +36,18 @@ func (l Timeline) Next(last *time.Time, now time.Time) (Interval, bool) {
 		return Interval{}, false
 	}
 	return iv, true
+}
+
+// following returns the interval after the one of the last run, but none before the first.
+func (l Timeline) following(t Timetable, last *time.Time) (Interval, bool) {
+	if last != nil && !last.Before(l.Registered) && !last.Before(l.Start) {
+		return next(t, *last)
+	}
+	iv, ok := l.first(t)
+	if ok && last != nil && !last.Before(iv.Start) {
+		return next(t, *last)
+	}
+	return iv, ok
 }
 
 func (l Timeline) first(t Timetable) (Interval, bool) {
