@@ -22,6 +22,7 @@ type Definition struct {
 	callbacks callbackSet
 	decode    func([]byte) error
 	exact     bool
+	zone      *time.Location
 	taskIDs   []string
 	limits    map[string]int // MaxActive by task; nil: none
 	leaves    []VerdictTask  // reused shape for verdicts, states unset
@@ -30,8 +31,8 @@ type Definition struct {
 // CheckParams decodes params as a trigger gives them. The error is an [InvalidError] that names the field.
 func (d *Definition) CheckParams(raw []byte) error { return d.decode(raw) }
 
-// Timetable is the DAG's schedule; nil when it has none.
-func (d *Definition) Timetable() Timetable { return d.timetable }
+// Zone is the time zone of the DAG's days.
+func (d *Definition) Zone() *time.Location { return d.zone }
 
 // Known returns the spec with the virtual nodes that are known by now.
 func (d *Definition) Known() Spec {
@@ -131,6 +132,10 @@ func (g *graph) compile() *Definition {
 	g.spec.Params = g.paramsSchema
 	d.Spec = g.spec
 	d.Version = versionOf(g.spec)
+	d.zone = time.UTC
+	if zone, err := LoadZone(g.spec.Zone); err == nil {
+		d.zone = zone
+	}
 	if g.spec.Schedule != "" {
 		if tt, err := ParseSchedule(g.spec.Schedule, g.spec.Zone); err == nil {
 			d.timetable = tt
@@ -245,18 +250,14 @@ func (t *Task) describe(f any) {
 	}
 }
 
-// next is what run the schedule wants next, given the newest scheduled run: see [NextInterval].
-func (d *Definition) next(s DAGStatus, now time.Time) (Interval, time.Time, bool) {
-	if d.timetable == nil {
-		return Interval{}, time.Time{}, false
-	}
-	anchor := s.RegisteredAt
+// Timeline is the DAG's schedule at work; registered is when it was first registered.
+func (d *Definition) Timeline(registered time.Time) Timeline {
+	l := Timeline{Timetable: d.timetable, Registered: registered, Catchup: d.Spec.Catchup}
 	if d.Spec.StartDate != nil {
-		anchor = *d.Spec.StartDate
+		l.Start = *d.Spec.StartDate
 	}
-	iv, due, ok := NextInterval(d.timetable, s.LastScheduled, anchor, now, d.Spec.Catchup)
-	if ok && d.Spec.EndDate != nil && iv.Start.After(*d.Spec.EndDate) {
-		return Interval{}, time.Time{}, false
+	if d.Spec.EndDate != nil {
+		l.End = *d.Spec.EndDate
 	}
-	return iv, due, ok
+	return l
 }

@@ -6,14 +6,9 @@ import (
 	"time"
 )
 
-// DayOf returns the day, as 2024-01-09, that a daily run of that logical date works on: its date in the DAG's zone. The
-// zone is one that [LoadZone] accepts, as that of every registered DAG is; another panics.
-func DayOf(logical time.Time, zone string) string {
-	loc, err := LoadZone(zone)
-	if err != nil {
-		panic(err)
-	}
-	return logical.In(loc).Format(time.DateOnly)
+// DayOf returns the day, as 2024-01-09, that a daily run of that logical date works on: its date in the DAG's zone.
+func DayOf(logical time.Time, zone *time.Location) string {
+	return logical.In(zone).Format(time.DateOnly)
 }
 
 // DayBounds returns the first moment of the day of that logical date in the zone, and that of the day after.

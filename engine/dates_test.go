@@ -50,7 +50,11 @@ func TestDayOf(t *testing.T) {
 		{"2024-01-08T18:30:00Z", "Asia/Kolkata", "2024-01-09"},
 		{"2024-01-08T02:00:00Z", "", "2024-01-08"},
 	} {
-		if got := DayOf(at(c.logical), c.zone); got != c.want {
+		zone, err := LoadZone(c.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := DayOf(at(c.logical), zone); got != c.want {
 			t.Errorf("DayOf(%s, %s) = %s, want %s", c.logical, c.zone, got, c.want)
 		}
 	}

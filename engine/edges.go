@@ -130,6 +130,7 @@ func Settled[T any](n Node[T]) Node[Result[T]] {
 }
 
 func nodeOf[T any](t *Task) Node[T] {
+	t.checkOutput = checkOutput[T]
 	return Node[T]{&node{g: t.g, kind: taskNode, task: t}, func(in *taskInputs) (T, error) {
 		return decodeOutput[T](in, t)
 	}}

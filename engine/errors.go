@@ -18,3 +18,7 @@ type InvalidError struct{ Field, Message string }
 
 // Error implements error.
 func (e *InvalidError) Error() string { return e.Field + ": " + e.Message }
+
+// ErrRefused marks an error of a store that will come again however often the same is tried, because of the data: a value that
+// cannot be stored.
+var ErrRefused = errors.New("refused")

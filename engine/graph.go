@@ -62,6 +62,8 @@ type Task struct {
 	virtual   func() []VirtualSpec
 	mapLimit  int
 	listOut   bool // some task is mapped over its output: it must be a list
+	// checkOutput tells whether JSON fits the task's output type; nil for a task without output.
+	checkOutput func([]byte) error
 }
 
 type edge struct {

@@ -22,6 +22,7 @@ func Map[A, B any](list In[[]A], id string, f func(context.Context, A) (B, error
 			t.g.fail(t.where, "task %q: Map takes the output of a task", id)
 		}
 	}
+	t.checkOutput = checkOutput[B]
 	each, byElement := list.(Each[A])
 	t.body = func(ctx context.Context, in *taskInputs) ([]byte, error) {
 		var a A

@@ -206,7 +206,7 @@ func TestDailyCronLosesNoDay(t *testing.T) {
 		fired := startOfDay(year, 1, 1, zone).Add(-1)
 		for ; day.Year() == year; day = day.AddDate(0, 0, 1) {
 			iv, ok := timetable.Next(fired)
-			if !ok || DayOf(iv.Start, zone.String()) != day.Format(time.DateOnly) {
+			if !ok || DayOf(iv.Start, zone) != day.Format(time.DateOnly) {
 				t.Fatalf("%02d:%02d in %s after %s: %s, want the %s", hour, minute, zone, fired, iv.Start.In(zone), day.Format(time.DateOnly))
 			}
 			fired = iv.Start

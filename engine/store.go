@@ -253,8 +253,8 @@ type Transition struct {
 	Decide Decide
 }
 
-// A RunChange is what a decision does to one run. Zero fields change nothing but State and States, which are always
-// written.
+// A RunChange is what a decision does to one run. Zero fields change nothing but State, States, Version and FailedTasks, which
+// are always written. What is taken out goes before what is put in: Dequeue before Enqueue, Untimers before Timers.
 type RunChange struct {
 	Key         int64
 	State       RunState

@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 )
 
 // MaxOutput is the largest encoded output that a task may have, in bytes.
@@ -16,7 +17,7 @@ const MaxOutput = 1 << 20
 // taskInputs is what an attempt reads: its run and what its upstreams left behind.
 type taskInputs struct {
 	run     RunRow
-	zone    string
+	zone    *time.Location
 	element int // index of the mapped instance; −1 when not mapped
 	from    map[*Task]Input
 }
@@ -190,4 +191,23 @@ func paramsError(err error, t reflect.Type) error {
 		return &InvalidError{Field: "params." + name, Message: "this DAG has no such param; it has " + fieldNames(t)}
 	}
 	return &InvalidError{Field: "params", Message: err.Error()}
+}
+
+// checkOutput tells whether raw is the JSON of a T, strictly.
+func checkOutput[T any](raw []byte) error {
+	var v T
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON value")
+	}
+	return nil
+}
+
+// printable makes text storable anywhere: valid UTF-8 without U+0000.
+func printable(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -144,8 +144,8 @@ func (r *run) set(c engine.RunChange) {
 	if c.EndedAt != nil {
 		r.row.EndedAt = copyOf(c.EndedAt)
 	}
-	if c.Reopened {
-		r.row.EndedAt = nil
+	if c.Reopened { // what the run's end had set is taken back
+		r.row.EndedAt, r.row.FailedTasks = nil, 0
 	}
 	if c.FailedTasks != 0 {
 		r.row.FailedTasks = c.FailedTasks

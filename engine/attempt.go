@@ -1,0 +1,149 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// abandonAfter is how long a body whose context has been cancelled may go on before its attempt ends without it. It can change
+// nothing any more, but it holds its goroutine until it returns.
+const abandonAfter = 20 * time.Second
+
+// An attempt is one try of a task instance in this process.
+type attempt struct {
+	Leased
+	def     *Definition
+	task    *Task
+	inputs  taskInputs
+	started time.Time
+	cancel  context.CancelCauseFunc
+	lost    atomic.Bool // its lease is gone: nothing of it counts
+	end     AttemptEnd
+}
+
+// Causes for which an attempt's context is cancelled.
+var (
+	errTimedOut  = errors.New("the task's timeout has passed")
+	errCancelled = errors.New("cancelled: it was cleared, marked or its run ended by a person")
+	errDrained   = errors.New("cancelled: this process is shutting down; another attempt will be made")
+)
+
+// begin runs an attempt in a goroutine of its own. Its slot and lease are held until its end is stored.
+func (r *Runtime) begin(base context.Context, a *attempt) {
+	ctx, cancel := context.WithCancelCause(base)
+	a.cancel = cancel
+	r.held.add(a)
+	r.bodies.Add(1)
+	go func() {
+		defer r.bodies.Done()
+		defer cancel(nil)
+		r.execute(ctx, a)
+		r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
+	}()
+}
+
+// execute runs the body and fills in how it ended.
+func (r *Runtime) execute(ctx context.Context, a *attempt) {
+	started := r.clock.Now()
+	a.started = started
+	info := TaskInfo{DAG: a.DAG, RunID: a.Run.RunID, Run: a.Lease.Run, Task: a.Lease.Task, MapIndex: a.MapIndex, Try: a.Try, Worker: r.cfg.Name}
+	log := taskLogger(r.log, r.logs.attempt(a.TaskKey, a.Try), info)
+	tc := &taskContext{info: info, lease: a.Lease, log: log}
+	if a.task.spec.HasVirtual {
+		tc.report = func(ctx context.Context, nodes []VirtualState) error {
+			return r.store.ReportVirtual(ctx, a.Lease, nodes)
+		}
+	}
+	if a.task.timeout > 0 {
+		timer := r.clock.AfterFunc(a.task.timeout, func() { a.cancel(errTimedOut) }, "timeout")
+		defer timer.Stop()
+	}
+	out, err := r.call(context.WithValue(ctx, taskContextKey{}, tc), a)
+	a.finish(out, err, context.Cause(ctx), log)
+	a.end.StartedAt = &started
+}
+
+// finish says how the attempt ended, by what its body returned and why its context was cancelled.
+func (a *attempt) finish(out []byte, err, cause error, log logger) {
+	timedOut := errors.Is(cause, errTimedOut) && err != nil
+	cancelled := cause != nil && !errors.Is(cause, errTimedOut) && err != nil
+	a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: endingOf(err, timedOut, cancelled), Err: err, Output: out, Inputs: inputsRead(a.inputs.from)}
+	a.end.GivenBack = cancelled && errors.Is(cause, errDrained)
+	switch a.end.Ending {
+	case EndSuccess:
+		return
+	case EndTimedOut:
+		a.end.Error = printable(fmt.Sprintf("timed out after %s: %v", a.task.timeout, err))
+	case EndCancelled:
+		a.end.Error = cause.Error()
+	default:
+		a.end.Error = printable(err.Error())
+	}
+	log.Error("attempt ended", "ending", string(a.end.Ending), "error", a.end.Error)
+}
+
+type logger interface{ Error(msg string, args ...any) }
+
+// call calls the body. A panic is a failure with its stack in the log. A body that does not heed its cancelled context is
+// abandoned after a while.
+func (r *Runtime) call(ctx context.Context, a *attempt) ([]byte, error) {
+	type result struct {
+		out []byte
+		err error
+	}
+	done := make(chan result, 1)
+	var g errgroup.Group
+	g.Go(func() error {
+		var res result
+		defer func() {
+			if p := recover(); p != nil {
+				Log(ctx).Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+				res = result{nil, fmt.Errorf("panic: %v", p)}
+			}
+			done <- res
+		}()
+		res.out, res.err = a.task.body(ctx, &a.inputs)
+		return nil
+	})
+	select {
+	case res := <-done:
+		return res.out, res.err
+	case <-ctx.Done():
+	}
+	timer := r.clock.NewTimer(abandonAfter, "abandon")
+	defer timer.Stop()
+	select {
+	case res := <-done:
+		return res.out, res.err
+	case <-timer.C:
+		Log(ctx).Error("the body did not heed its cancelled context; its attempt ends without it", "waited", abandonAfter.String())
+		return nil, fmt.Errorf("%w; the body went on for %s and was left behind", context.Cause(ctx), abandonAfter)
+	}
+}
+
+// drainBodies waits for the running bodies, at most the grace; then it cancels them and waits for that.
+func (r *Runtime) drainBodies(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		r.bodies.Wait()
+		close(done)
+	}()
+	timer := r.clock.NewTimer(r.cfg.DrainGrace, "drain")
+	defer timer.Stop()
+	select {
+	case <-done:
+		return
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	for _, a := range r.held.all() {
+		a.cancel(errDrained)
+	}
+	<-done
+}

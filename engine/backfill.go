@@ -1,0 +1,198 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// DefaultBackfillRuns is how many runs of a backfill are running at once unless it says otherwise.
+const DefaultBackfillRuns = 10
+
+// backfillPriority puts the tasks of backfills behind those of scheduled runs.
+const backfillPriority = -100
+
+// A BackfillRequest asks for runs of every logical date in a range.
+type BackfillRequest struct {
+	DAG string
+	BackfillOrder
+	Params []byte
+	Tasks  []string // a subset: cleared in the runs that exist; new runs need all that these read
+	By     string
+}
+
+// A BackfillPlan is what a backfill did, or would do.
+type BackfillPlan struct {
+	ID    int64 // 0 for a dry run
+	Steps []BackfillStep
+}
+
+// Backfill plans the request and, unless dryRun, stores it: new runs are queued, finished ones that are to be reprocessed are
+// cleared, the rest is left with its reason. Bad requests are an [InvalidError]; an open backfill that overlaps is ErrConflict.
+func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) (BackfillPlan, error) {
+	d, err := c.definition(r.DAG)
+	if err != nil {
+		return BackfillPlan{}, err
+	}
+	steps, existing, err := c.planBackfill(ctx, d, r)
+	if err != nil || dryRun {
+		return BackfillPlan{Steps: steps}, err
+	}
+	b := NewBackfill{DAG: r.DAG, From: r.From, To: r.To, MaxActiveRuns: r.MaxActiveRuns, Backwards: r.Backwards, Reprocess: string(r.Reprocess), Params: r.Params, Tasks: r.Tasks, TriggeredBy: r.By}
+	var adopt []RunRow
+	for i, s := range steps {
+		switch s.Action {
+		case BackfillCreate:
+			start, end := s.Interval.Start, s.Interval.End
+			b.Runs = append(b.Runs, NewRun{
+				DAG: r.DAG, RunID: runID(BackfillRun, start), Type: BackfillRun, Logical: &start, Start: &start, End: &end, Params: r.Params, Version: d.Version,
+				Order: i, TriggeredBy: r.By, Priority: backfillPriority, Deadline: time.Duration(d.Spec.Deadline), OnlyTasks: r.Tasks,
+			})
+		case BackfillClear:
+			adopt = append(adopt, existing[s.Interval.Start.UnixMicro()])
+		}
+	}
+	id, _, err := c.store.CreateBackfill(ctx, b)
+	if err != nil {
+		return BackfillPlan{}, err
+	}
+	for _, run := range adopt {
+		if err := c.store.AdoptRuns(ctx, id, []int64{run.Key}); err != nil {
+			return BackfillPlan{}, err
+		}
+		if _, err := c.Clear(ctx, r.DAG, run.RunID, Selection{Tasks: r.Tasks}, false, r.By); err != nil {
+			return BackfillPlan{}, fmt.Errorf("clear %s: %w", run.RunID, err)
+		}
+	}
+	c.wake()
+	return BackfillPlan{ID: id, Steps: steps}, nil
+}
+
+func (c *Control) planBackfill(ctx context.Context, d *Definition, r BackfillRequest) ([]BackfillStep, map[int64]RunRow, error) {
+	if r.MaxActiveRuns == 0 {
+		return nil, nil, &InvalidError{Field: "max_active_runs", Message: fmt.Sprintf("is 0; give at least 1 (the default is %d)", DefaultBackfillRuns)}
+	}
+	status, err := c.status(ctx, r.DAG)
+	if err != nil {
+		return nil, nil, err
+	}
+	now, err := c.store.Now(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	line := d.Timeline(status.RegisteredAt)
+	if err := r.Check(line, false, now); err != nil {
+		return nil, nil, err
+	}
+	if err := d.CheckParams(r.Params); err != nil {
+		return nil, nil, err
+	}
+	if err := c.checkOverlap(ctx, r); err != nil {
+		return nil, nil, err
+	}
+	intervals, err := line.Between(r.From, r.To)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, _, err := c.store.Runs(ctx, RunFilter{DAGs: []string{r.DAG}, LogicalFrom: &r.From, LogicalTo: &r.To, Limit: MaxBackfillDates})
+	if err != nil {
+		return nil, nil, err
+	}
+	existing := make(map[int64]RunRow, len(rows))
+	for _, row := range rows {
+		existing[row.Logical.UnixMicro()] = row
+	}
+	steps := PlanBackfill(intervals, func(logical time.Time) (RunState, bool) {
+		row, ok := existing[logical.UnixMicro()]
+		return row.State, ok
+	}, r.BackfillOrder, now)
+	return steps, existing, d.checkSubset(r.Tasks, steps)
+}
+
+func (c *Control) checkOverlap(ctx context.Context, r BackfillRequest) error {
+	open, _, err := c.store.Backfills(ctx, BackfillFilter{DAG: r.DAG, Open: true, Limit: 1000})
+	if err != nil {
+		return err
+	}
+	ranges := make(map[int64]BackfillRange, len(open))
+	for _, b := range open {
+		ranges[b.ID] = BackfillRange{From: b.From, To: b.To}
+	}
+	return r.CheckOverlap(ranges)
+}
+
+// checkSubset refuses a subset of tasks for dates that would get a new run, where a task of it reads one that is left out: there is
+// no output of it for that date.
+func (d *Definition) checkSubset(tasks []string, steps []BackfillStep) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	chosen := map[string]bool{}
+	for _, id := range tasks {
+		if _, ok := d.byID[id]; !ok {
+			return &InvalidError{Field: "task_ids", Message: fmt.Sprintf("DAG %s has no task %q", d.Spec.DAG, id)}
+		}
+		chosen[id] = true
+	}
+	for _, s := range steps {
+		if s.Action != BackfillCreate {
+			continue
+		}
+		for id := range chosen {
+			for _, u := range d.byID[id].up {
+				if u.kind == ValueEdge && !chosen[u.task.spec.ID] {
+					return &InvalidError{Field: "task_ids", Message: fmt.Sprintf("%s reads %s, which has no output for %s: add it to the subset", id, u.task.spec.ID, s.Interval.Start.Format(time.RFC3339))}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// PauseBackfill pauses or resumes a backfill: a paused one starts no run. A finished one is ErrConflict.
+func (c *Control) PauseBackfill(ctx context.Context, id int64, paused bool) error {
+	if err := c.openBackfill(ctx, id); err != nil {
+		return err
+	}
+	if err := c.store.SetBackfillPaused(ctx, id, paused); err != nil {
+		return err
+	}
+	c.wake()
+	return nil
+}
+
+// CancelBackfill ends a backfill: its queued runs fail; with running, those that run are cancelled too. A finished one is ErrConflict.
+func (c *Control) CancelBackfill(ctx context.Context, id int64, running bool, by string) error {
+	if err := c.openBackfill(ctx, id); err != nil {
+		return err
+	}
+	if err := c.store.EndBackfill(ctx, id, true); err != nil {
+		return err
+	}
+	states := []RunState{RunQueued}
+	if running {
+		states = append(states, RunRunning)
+	}
+	rows, _, err := c.store.Runs(ctx, RunFilter{Backfill: id, States: states, Limit: MaxBackfillDates})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if err := c.MarkRun(ctx, row.DAG, row.RunID, RunFailed, by); err != nil {
+			return fmt.Errorf("cancel %s: %w", row.RunID, err)
+		}
+	}
+	c.wake()
+	return nil
+}
+
+func (c *Control) openBackfill(ctx context.Context, id int64) error {
+	b, err := c.store.Backfill(ctx, id)
+	if err != nil {
+		return err
+	}
+	if b.CompletedAt != nil {
+		return fmt.Errorf("backfill %d is finished: %w", id, ErrConflict)
+	}
+	return nil
+}

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+const (
+	// completers is how many transitions of ended attempts this process makes at once. Runs are divided among them, so that no two
+	// wait for one run's lock.
+	completers = 2
+	// maxBatch bounds the attempts that one transition ends.
+	maxBatch = 1000
+)
+
+// complete stores how attempts ended, those that are there at once in one transaction, until the channel is closed.
+func (r *Runtime) complete(ctx context.Context, ends <-chan *attempt) {
+	for first := range ends {
+		batch := []*attempt{first}
+	more:
+		for len(batch) < maxBatch {
+			select {
+			case a, ok := <-ends:
+				if !ok {
+					break more
+				}
+				batch = append(batch, a)
+			default:
+				break more
+			}
+		}
+		r.store1(ctx, batch)
+	}
+}
+
+// store1 stores a batch, and tries again until it is stored or ctx ends. When the store refuses the batch, each is tried by itself,
+// and one that cannot be stored as it is ends as failed with that reason: it never fails its neighbours.
+func (r *Runtime) store1(ctx context.Context, batch []*attempt) {
+	for _, a := range batch {
+		a.end.Random = random()
+	}
+	for delay := 50 * time.Millisecond; ; delay = min(2*delay, 5*time.Second) {
+		err := r.endBatch(ctx, batch)
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			r.log.Error("ended attempts could not be stored; their leases expire and they are tried again", "attempts", len(batch), "error", err)
+			return
+		}
+		if errors.Is(err, ErrRefused) {
+			if len(batch) > 1 {
+				for _, a := range batch {
+					r.store1(ctx, []*attempt{a})
+				}
+				return
+			}
+			a := batch[0]
+			r.log.Error("the end of an attempt was refused", "dag", a.DAG, "run", a.Leased.Run.RunID, "task", a.Lease.Task, "try", a.Try, "error", err)
+			a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: EndFailed, StartedAt: a.end.StartedAt, Err: Permanent(err), Error: "its end could not be stored: " + printable(err.Error())}
+			continue
+		}
+		r.log.Warn("store ended attempts; trying again", "attempts", len(batch), "error", err)
+		if !r.pause(ctx, delay) {
+			return
+		}
+	}
+}
+
+// A handover is what a transition leased to this process in passing.
+type handover struct {
+	leased []Leased
+	known  map[InputKey]Attempt
+	left   bool // ready tasks were left in the queue
+}
+
+// endBatch makes the transition that ends a batch, gives its slots back and begins what was handed over.
+func (r *Runtime) endBatch(ctx context.Context, batch []*attempt) error {
+	runs := map[int64]*Definition{}
+	ends := make([]Lease, len(batch))
+	for i, a := range batch {
+		runs[a.Lease.Run] = a.def
+		ends[i] = a.Lease
+	}
+	var next handover
+	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(runs), Ends: ends, Decide: func(now time.Time, rows []RunRow, held []bool) ([]RunChange, error) {
+		next = handover{known: map[InputKey]Attempt{}}
+		return r.decideEnds(now, rows, held, batch, runs, &next)
+	}})
+	if err != nil {
+		return err
+	}
+	for _, a := range batch {
+		r.held.remove(a.Lease)
+	}
+	// The slots of the batch pass to what was handed over; the rest is free.
+	for _, l := range next.leased {
+		r.slots.take(l.DAG)
+	}
+	for _, a := range batch {
+		r.slots.give(a.DAG)
+	}
+	r.launch(ctx, next.leased, next.known)
+	if next.left || len(next.leased) < len(batch) {
+		r.stirDispatch()
+	}
+	if next.left && r.cfg.Wake != nil {
+		r.cfg.Wake()
+	}
+	return nil
+}
+
+// decideEnds is the decision of endBatch.
+func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []*attempt, defs map[int64]*Definition, next *handover) ([]RunChange, error) {
+	changes := make([]RunChange, 0, len(rows))
+	budget := len(batch)
+	if r.drain.Load() {
+		budget = 0
+	}
+	byRun := make(map[int64][]int, len(rows))
+	for i, a := range batch {
+		byRun[a.Lease.Run] = append(byRun[a.Lease.Run], i)
+	}
+	worker := r.worker.Load()
+	for _, row := range rows {
+		d := defs[row.Key]
+		ids, err := r.versions.tasks(d, row)
+		if err != nil {
+			return nil, err
+		}
+		m, err := newMachine(d, now, row, ids, r.actor())
+		if err != nil {
+			return nil, err
+		}
+		ended := false
+		for _, i := range byRun[row.Key] {
+			if held[i] {
+				m.endAttempt(batch[i].end)
+				ended = true
+			}
+		}
+		if !ended {
+			continue // every lease of this run was lost: nothing changes
+		}
+		m.settle()
+		change := m.result()
+		if !row.DAGPaused && d.limits == nil {
+			budget = r.handOver(&change, d, row, worker, budget, next)
+		}
+		next.left = next.left || len(change.Enqueue) > 0 && change.Enqueue[len(change.Enqueue)-1].Worker == 0
+		changes = append(changes, change)
+		for _, i := range byRun[row.Key] {
+			if e := batch[i].end; held[i] && e.Ending == EndSuccess && len(change.Enqueue) > 0 {
+				next.known[InputKey{Run: e.Lease.Run, Task: e.Lease.Task, MapIndex: e.Lease.MapIndex}] = Attempt{
+					TaskKey: e.Lease.TaskKey, Try: e.Try, State: Success, Output: e.Output,
+				}
+			}
+		}
+	}
+	return changes, nil
+}
+
+// handOver leases ready children to this process, as many as budget allows, and returns what is left of it.
+func (r *Runtime) handOver(c *RunChange, d *Definition, row RunRow, worker int64, budget int, next *handover) int {
+	row.States = nil
+	for i := range c.Enqueue {
+		q := &c.Enqueue[i]
+		if budget == 0 {
+			return 0
+		}
+		if !containsText(r.cfg.Queues, q.Queue) {
+			continue
+		}
+		q.Worker, q.Lease = worker, uuid.New()
+		next.leased = append(next.leased, Leased{Lease: Lease{q.TaskKey, q.Lease}, DAG: q.DAG, Try: q.Try, Run: row})
+		budget--
+	}
+	return budget
+}

@@ -1,0 +1,346 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Control is what people do to DAGs and runs: from the UI, the API and the command line. It needs no runtime in the same
+// process, only the DAGs' definitions.
+type Control struct {
+	store    Store
+	catalog  *Catalog
+	versions *versionCache
+	build    string
+	wake     func()
+}
+
+// NewControl makes a control. build names the program's build for history.
+func NewControl(s Store, c *Catalog, build string) *Control {
+	return &Control{store: s, catalog: c, versions: newVersionCache(s), build: build, wake: func() {}}
+}
+
+// Catalog is the DAGs that this process has.
+func (c *Control) Catalog() *Catalog { return c.catalog }
+
+// Store is where the state lives.
+func (c *Control) Store() Store { return c.store }
+
+func (c *Control) definition(dag string) (*Definition, error) {
+	d, ok := c.catalog.DAG(dag)
+	if !ok {
+		return nil, fmt.Errorf("DAG %q: %w", dag, ErrNotFound)
+	}
+	return d, nil
+}
+
+// A TriggerRequest asks for a manual run.
+type TriggerRequest struct {
+	DAG     string
+	RunID   string // "": made from the time
+	Logical *time.Time
+	Params  []byte // JSON object; nil: {}
+	Note    string
+	By      string
+}
+
+// Trigger makes a manual run and returns it. Params that do not fit are an [InvalidError] that names the field; a logical date or
+// run id that is taken is ErrConflict.
+func (c *Control) Trigger(ctx context.Context, t TriggerRequest) (RunRow, error) {
+	d, err := c.definition(t.DAG)
+	if err != nil {
+		return RunRow{}, err
+	}
+	if err := d.CheckParams(t.Params); err != nil {
+		return RunRow{}, err
+	}
+	now, err := c.store.Now(ctx)
+	if err != nil {
+		return RunRow{}, err
+	}
+	n := NewRun{DAG: t.DAG, RunID: t.RunID, Type: ManualRun, Logical: t.Logical, Params: t.Params, Version: d.Version, TriggeredBy: t.By, Note: t.Note, Deadline: time.Duration(d.Spec.Deadline)}
+	if t.Logical != nil {
+		utc := t.Logical.UTC()
+		n.Logical = &utc
+		status, err := c.status(ctx, t.DAG)
+		if err != nil {
+			return RunRow{}, err
+		}
+		if iv, ok := d.Timeline(status.RegisteredAt).LastComplete(utc); ok {
+			n.Start, n.End = &iv.Start, &iv.End
+		}
+	}
+	if n.RunID == "" {
+		at := now
+		if n.Logical != nil {
+			at = *n.Logical
+		}
+		n.RunID = runID(ManualRun, at)
+	} else if err := checkRunID(n.RunID); err != nil {
+		return RunRow{}, err
+	}
+	created, err := c.store.CreateRuns(ctx, []NewRun{n})
+	if err != nil {
+		return RunRow{}, err
+	}
+	if created[0].Exists {
+		return RunRow{}, c.conflict(ctx, n, created[0].Key)
+	}
+	c.wake()
+	rows, err := c.store.RunsByKey(ctx, []int64{created[0].Key})
+	if err != nil {
+		return RunRow{}, err
+	}
+	if len(rows) == 0 {
+		return RunRow{}, fmt.Errorf("run %s of %s: %w", n.RunID, n.DAG, ErrNotFound)
+	}
+	return rows[0], nil
+}
+
+func (c *Control) status(ctx context.Context, dag string) (DAGStatus, error) {
+	all, err := c.store.DAGStatuses(ctx)
+	if err != nil {
+		return DAGStatus{}, err
+	}
+	for _, s := range all {
+		if s.ID == dag {
+			return s, nil
+		}
+	}
+	return DAGStatus{}, fmt.Errorf("DAG %q: %w", dag, ErrNotFound)
+}
+
+func (c *Control) conflict(ctx context.Context, n NewRun, key int64) error {
+	rows, err := c.store.RunsByKey(ctx, []int64{key})
+	if err != nil || len(rows) == 0 {
+		return fmt.Errorf("run %s of %s: there is one already: %w", n.RunID, n.DAG, ErrConflict)
+	}
+	if rows[0].RunID == n.RunID {
+		return fmt.Errorf("run %s of %s: there is one of this id already: %w", n.RunID, n.DAG, ErrConflict)
+	}
+	return fmt.Errorf("run %s of %s: run %s has the logical date %s already: %w", n.RunID, n.DAG, rows[0].RunID, n.Logical.Format(time.RFC3339), ErrConflict)
+}
+
+// runID names a run by its type and time, as Airflow does.
+func runID(t RunType, at time.Time) string {
+	return string(t) + "__" + at.UTC().Format("2006-01-02T15:04:05.999999+00:00")
+}
+
+func checkRunID(id string) error {
+	if len(id) > 250 || strings.TrimSpace(id) != id || strings.ContainsAny(id, "/\\?#\x00\n") {
+		return &InvalidError{Field: "dag_run_id", Message: "use at most 250 characters, none of / \\ ? # and no space at the ends"}
+	}
+	return nil
+}
+
+// SetPaused pauses or unpauses a DAG: a paused one starts no run and no task; what runs goes on.
+func (c *Control) SetPaused(ctx context.Context, dag string, paused bool) error {
+	if err := c.store.SetPaused(ctx, dag, paused); err != nil {
+		return err
+	}
+	c.wake()
+	return nil
+}
+
+// Clear makes the selected instances of a run start anew, and returns which they are. With dryRun nothing changes.
+func (c *Control) Clear(ctx context.Context, dag, run string, s Selection, dryRun bool, by string) ([]TaskKey, error) {
+	var picked []TaskKey
+	row, err := c.store.RunByID(ctx, dag, run)
+	if err != nil {
+		return nil, err
+	}
+	queue, err := c.store.Queue(ctx, []int64{row.Key})
+	if err != nil {
+		return nil, err
+	}
+	leased := map[TaskKey]bool{}
+	for _, q := range queue {
+		leased[q.TaskKey] = q.Leased
+	}
+	err = c.change(ctx, dag, run, by, dryRun, func(m *machine) error {
+		if len(m.row.States) == 0 {
+			return nil // it has not started: there is nothing to clear
+		}
+		var err error
+		if picked, err = m.pick(s); err != nil {
+			return err
+		}
+		m.clear(picked, leased)
+		return nil
+	})
+	return picked, err
+}
+
+// A MarkRequest says which instances end how, by a person's word.
+type MarkRequest struct {
+	Selection
+	State  State  // Success or Failed
+	Output []byte // JSON; of a success. nil: the latest successful output in this run
+	By     string
+	DryRun bool
+}
+
+// Mark ends the selected instances as success or failed and returns which they are. A success that has no output although a task
+// reads it is an [InvalidError].
+func (c *Control) Mark(ctx context.Context, dag, run string, r MarkRequest) ([]TaskKey, error) {
+	if r.State != Success && r.State != Failed {
+		return nil, &InvalidError{Field: "new_state", Message: fmt.Sprintf("%q: a task can be marked success or failed", r.State)}
+	}
+	d, err := c.definition(dag)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.refuseVirtual(ctx, dag, run, d, r.Tasks); err != nil {
+		return nil, err
+	}
+	var picked []TaskKey
+	err = c.change(ctx, dag, run, r.By, true, func(m *machine) error {
+		picked, err = m.pick(r.Selection)
+		return err
+	})
+	if err != nil || r.DryRun {
+		return picked, err
+	}
+	outputs, err := c.outputsFor(ctx, d, picked, r)
+	if err != nil {
+		return nil, err
+	}
+	err = c.change(ctx, dag, run, r.By, false, func(m *machine) error { return m.mark(picked, r.State, outputs) })
+	return picked, err
+}
+
+func (c *Control) refuseVirtual(ctx context.Context, dag, run string, d *Definition, tasks []string) error {
+	for _, id := range tasks {
+		if _, ok := d.byID[id]; ok {
+			continue
+		}
+		row, err := c.store.RunByID(ctx, dag, run)
+		if err != nil {
+			return err
+		}
+		nodes, err := c.store.Virtuals(ctx, []int64{row.Key})
+		if err != nil {
+			return err
+		}
+		for _, n := range nodes {
+			if n.ID == id {
+				return &InvalidError{Field: "task_id", Message: fmt.Sprintf("%s is reported by %s: mark or clear that task", id, n.Runner.Task)}
+			}
+		}
+	}
+	return nil
+}
+
+// outputsFor finds what each instance that is marked successful yields.
+func (c *Control) outputsFor(ctx context.Context, d *Definition, keys []TaskKey, r MarkRequest) (map[TaskKey][]byte, error) {
+	if r.State != Success {
+		return nil, nil
+	}
+	out := map[TaskKey][]byte{}
+	for _, k := range keys {
+		t := d.byID[k.Task]
+		if r.Output != nil {
+			if t.checkOutput == nil {
+				return nil, &InvalidError{Field: "output", Message: k.Task + " has no output"}
+			}
+			if err := t.checkOutput(r.Output); err != nil {
+				return nil, &InvalidError{Field: "output", Message: fmt.Sprintf("does not fit %s: %v", t.spec.Output, err)}
+			}
+			out[k] = r.Output
+			continue
+		}
+		got, err := c.store.Inputs(ctx, []InputKey{{Run: k.Run, Task: k.Task, MapIndex: k.MapIndex}})
+		if err != nil {
+			return nil, err
+		}
+		if len(got[0].Attempts) > 0 {
+			out[k] = got[0].Attempts[0].Output
+			continue
+		}
+		if reader := d.readerOf(t); reader != "" && t.checkOutput != nil {
+			return nil, &InvalidError{Field: "output", Message: fmt.Sprintf("%s reads the output of %s, which has none in this run: give one", reader, k.Task)}
+		}
+	}
+	return out, nil
+}
+
+// readerOf names a task that reads t's output; "" when none does.
+func (d *Definition) readerOf(t *Task) string {
+	for _, i := range t.down {
+		for _, u := range d.tasks[i].up {
+			if u.task == t && u.kind == ValueEdge {
+				return d.tasks[i].spec.ID
+			}
+		}
+	}
+	return ""
+}
+
+// MarkRun ends a run by a person's word, and what is unfinished with it.
+func (c *Control) MarkRun(ctx context.Context, dag, run string, to RunState, by string) error {
+	if !to.Terminal() {
+		return &InvalidError{Field: "state", Message: fmt.Sprintf("%q: a run can be marked success or failed", to)}
+	}
+	return c.change(ctx, dag, run, by, false, func(m *machine) error {
+		m.markRun(to)
+		return nil
+	})
+}
+
+// errDryRun rolls a transition back.
+var errDryRun = errors.New("dry run")
+
+// change does something to a run by a person's word, in one transition.
+func (c *Control) change(ctx context.Context, dag, run, by string, dryRun bool, do func(*machine) error) error {
+	row, err := c.store.RunByID(ctx, dag, run)
+	if err != nil {
+		return err
+	}
+	d, err := c.definition(dag)
+	if err != nil {
+		return err
+	}
+	err = c.versions.transition(ctx, Transition{Runs: []int64{row.Key}, Decide: func(now time.Time, runs []RunRow, _ []bool) ([]RunChange, error) {
+		if len(runs) == 0 {
+			return nil, fmt.Errorf("run %s of %s: %w", run, dag, ErrNotFound)
+		}
+		ids, err := c.versions.tasks(d, runs[0])
+		if err != nil {
+			return nil, err
+		}
+		m, err := newMachine(d, now, runs[0], ids, actor{build: c.build, by: by})
+		if err != nil {
+			return nil, err
+		}
+		if err := do(m); err != nil {
+			return nil, err
+		}
+		if dryRun {
+			return nil, errDryRun
+		}
+		m.settle()
+		return []RunChange{m.result()}, nil
+	}})
+	if errors.Is(err, errDryRun) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c.wake()
+	return nil
+}
+
+// sortedKeys lists the keys of a set in ascending order.
+func sortedKeys[V any](m map[int64]V) []int64 {
+	keys := make([]int64, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,136 @@
+package enginetest
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+var queueCases = []conformanceCase{
+	{"an item is queued as given", func(f *fixture) {
+		run := f.running("d")
+		it := engine.QueueItem{TaskKey: engine.TaskKey{Run: run, Task: "t", MapIndex: 7}, DAG: "d", Try: 4, Priority: -2, Queue: "gpu"}
+		before := f.now()
+		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{it}})
+		row := f.queueRow(it.TaskKey)
+		equal(f, "DAG", row.DAG, "d")
+		equal(f, "try", row.Try, 4)
+		equal(f, "priority", row.Priority, -2)
+		equal(f, "queue", row.Queue, "gpu")
+		equal(f, "leased", row.Leased, false)
+		equal(f, "cancelled", row.Cancelled, false)
+		f.sameTime("leased at", row.LeasedAt, nil)
+		if row.QueuedAt.Before(before) || row.QueuedAt.After(f.now().Add(time.Microsecond)) {
+			f.Errorf("queued at %s, want from %s on", row.QueuedAt, before)
+		}
+	}},
+	{"elements of a mapped task are queued side by side", func(f *fixture) {
+		run := f.running("d")
+		c := engine.RunChange{Key: run}
+		for i := range 3 {
+			it := ready("d", run, "t")
+			it.MapIndex = i
+			c.Enqueue = append(c.Enqueue, it)
+		}
+		f.change(c)
+		seen := map[int]bool{}
+		for _, l := range f.claim(f.join("w"), "d", 9) {
+			seen[l.MapIndex] = true
+		}
+		equal(f, "claimed", seen, map[int]bool{0: true, 1: true, 2: true})
+	}},
+	{"dequeue takes rows out whatever their lease", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		l := f.lease(w, "d", run, "leased")
+		f.enqueue("d", run, "ready", "stays")
+		f.change(engine.RunChange{Key: run, Dequeue: []engine.TaskKey{l.TaskKey, plain(run, "ready"), plain(run, "nobody")}})
+		equal(f, "queue", f.inQueue(run), []string{"stays"})
+		equal(f, "held", f.end(l), []bool{false})
+		equal(f, "leases of the worker", f.workers()[w].Leases, 0)
+	}},
+	{"what is taken out goes before what is put in", func(f *fixture) {
+		run, w, due := f.running("d"), f.join("w"), f.past()
+		l := f.lease(w, "d", run, "t")
+		timer := engine.Timer{TaskKey: plain(run, "t"), Kind: engine.TimerRetry, DueAt: due}
+		f.change(engine.RunChange{
+			Key: run, Dequeue: []engine.TaskKey{l.TaskKey}, Enqueue: []engine.QueueItem{ready("d", run, "t")},
+			Untimers: []engine.Timer{timer}, Timers: []engine.Timer{timer},
+		})
+		equal(f, "queue", f.inQueue(run), []string{"t"})
+		equal(f, "leased", f.queueRow(l.TaskKey).Leased, false)
+		equal(f, "timers", len(got[[]engine.Timer](f)(f.Timers(f.ctx, []int64{run}))), 1)
+	}},
+	{"an instance that ends can be queued again in the same transition", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		l := f.lease(w, "d", run, "t")
+		again := ready("d", run, "t")
+		again.Try = 2
+		equal(f, "held", f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{again}}, l), []bool{true})
+		equal(f, "try", f.queueRow(l.TaskKey).Try, 2)
+		equal(f, "leased", f.queueRow(l.TaskKey).Leased, false)
+	}},
+	{"an item handed over to a worker is leased to it", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		handed := handOver(run, w)
+		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{handed}})
+		row := f.queueRow(handed.TaskKey)
+		equal(f, "leased", row.Leased, true)
+		equal(f, "worker", row.Worker, "w")
+		if row.LeasedAt == nil {
+			f.Error("leased at: nil")
+		}
+		equal(f, "to be claimed", tasksOf(f.claim(w, "d", 5)), []string{})
+		lease := engine.Lease{TaskKey: handed.TaskKey, ID: handed.Lease}
+		answer := f.beat(w, lease)
+		equal(f, "lost", len(answer.Lost), 0)
+		equal(f, "held", f.end(lease), []bool{true})
+	}},
+	{"an item handed over to a worker that is gone is queued without a lease", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		f.ok(f.Leave(f.ctx, w))
+		handed := handOver(run, w)
+		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{handed}})
+		equal(f, "leased", f.queueRow(handed.TaskKey).Leased, false)
+		equal(f, "orphans", len(got[[]engine.Lease](f)(f.Orphans(f.ctx, 5))), 0)
+		equal(f, "held", f.end(engine.Lease{TaskKey: handed.TaskKey, ID: handed.Lease}), []bool{false})
+		equal(f, "claimed by another", tasksOf(f.claim(f.join("w2"), "d", 5)), []string{"handed"})
+	}},
+	{"an item handed over counts against limits", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		f.enqueue("d", run, "other")
+		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{handOver(run, w)}})
+		equal(f, "claimed", tasksOf(f.claimAs(engine.ClaimRequest{Worker: w, Slots: 5, DAGs: []engine.ClaimDAG{{ID: "d", Room: 5, MaxActive: 1}}})), []string{})
+	}},
+	{"cancel asks the worker of a leased row", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		a, b := f.lease(w, "d", run, "a"), f.lease(w, "d", run, "b")
+		f.change(engine.RunChange{Key: run, Cancel: []engine.TaskKey{a.TaskKey, plain(run, "nobody")}})
+		equal(f, "a is cancelled", f.queueRow(a.TaskKey).Cancelled, true)
+		equal(f, "b is cancelled", f.queueRow(b.TaskKey).Cancelled, false)
+		equal(f, "cancel", f.beat(w, a, b).Cancel, []engine.Lease{a})
+		equal(f, "held", f.end(a), []bool{true})
+	}},
+	{"cancel leaves rows without a lease alone", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		f.enqueue("d", run, "t")
+		f.change(engine.RunChange{Key: run, Cancel: []engine.TaskKey{plain(run, "t")}})
+		l := f.claim(w, "d", 1)[0].Lease
+		equal(f, "cancel", len(f.beat(w, l).Cancel), 0)
+	}},
+	{"a row queued again is not cancelled any more", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		l := f.lease(w, "d", run, "t")
+		f.change(engine.RunChange{Key: run, Cancel: []engine.TaskKey{l.TaskKey}})
+		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{ready("d", run, "t")}}, l)
+		again := f.claim(w, "d", 1)[0].Lease
+		equal(f, "cancel", len(f.beat(w, again).Cancel), 0)
+	}},
+}
+
+func handOver(run, worker int64) engine.QueueItem {
+	it := ready("d", run, "handed")
+	it.Lease, it.Worker = uuid.New(), worker
+	return it
+}

@@ -1,0 +1,232 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// startBatch bounds how many runs are started, and timerBatch how many timers fire, in one transaction.
+	startBatch = 100
+	timerBatch = 200
+	// sweepEvery is how often runs that nothing will move are looked for; see Idle. What it repairs is counted.
+	sweepEvery = 10 * time.Second
+)
+
+// schedule makes scheduled runs, starts queued ones and fires timers, until ctx ends. Any number of processes do so at once: the
+// store lets one run exist per logical date and holds the limits.
+func (r *Runtime) schedule(ctx context.Context) {
+	var swept time.Time
+	timer := r.clock.NewTimer(0, "schedule")
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-r.tick:
+		}
+		more := false
+		for _, step := range []struct {
+			what string
+			do   func(context.Context) (bool, error)
+		}{
+			{"make scheduled runs", r.makeScheduled},
+			{"start queued runs", r.startQueued},
+			{"fire timers", r.fireTimers},
+			{"finish backfills", r.finishBackfills},
+		} {
+			again, err := step.do(ctx)
+			if err != nil {
+				r.warn(ctx, step.what, err)
+			}
+			more = more || again
+		}
+		if now := r.clock.Now(); now.Sub(swept) >= sweepEvery {
+			swept = now
+			if err := r.sweep(ctx); err != nil {
+				r.warn(ctx, "sweep idle runs", err)
+			}
+		}
+		if more {
+			r.stirSchedule()
+		}
+		timer.Reset(r.untilNext(ctx), "schedule")
+	}
+}
+
+// untilNext is how long the scheduler may rest: the poll, or less when a timer falls due before.
+func (r *Runtime) untilNext(ctx context.Context) time.Duration {
+	due, err := r.store.NextTimer(ctx, r.catalog.ids)
+	if err != nil || due.IsZero() {
+		return r.cfg.Poll
+	}
+	now, err := r.store.Now(ctx)
+	if err != nil {
+		return r.cfg.Poll
+	}
+	return min(max(due.Sub(now), time.Millisecond), r.cfg.Poll)
+}
+
+// makeScheduled makes the runs that are due by their DAG's schedule.
+func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
+	statuses, err := r.store.DAGStatuses(ctx)
+	if err != nil {
+		return false, err
+	}
+	now, err := r.store.Now(ctx)
+	if err != nil {
+		return false, err
+	}
+	var runs []NewRun
+	more := false
+	for _, s := range statuses {
+		d, ok := r.catalog.DAG(s.ID)
+		if !ok || s.Paused || d.timetable == nil {
+			continue
+		}
+		due := dueRuns(d, s, now)
+		more = more || len(due) == startBatch
+		runs = append(runs, due...)
+	}
+	if len(runs) == 0 {
+		return false, nil
+	}
+	_, err = r.store.CreateRuns(ctx, runs)
+	return more, err
+}
+
+// dueRuns lists the runs of a DAG that are due and do not exist yet, at most startBatch.
+func dueRuns(d *Definition, s DAGStatus, now time.Time) []NewRun {
+	line := d.Timeline(s.RegisteredAt)
+	var out []NewRun
+	for last := s.LastScheduled; len(out) < startBatch; {
+		iv, ok := line.Next(last, now)
+		if !ok || iv.End.After(now) {
+			break
+		}
+		start, end := iv.Start.UTC(), iv.End.UTC()
+		out = append(out, NewRun{
+			DAG: s.ID, RunID: runID(ScheduledRun, start), Type: ScheduledRun, Logical: &start, Start: &start, End: &end,
+			Version: d.Version, TriggeredBy: "schedule", Deadline: time.Duration(d.Spec.Deadline),
+		})
+		last = &start
+	}
+	return out
+}
+
+// startQueued starts queued runs as far as their limits allow.
+func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
+	n := 0
+	err := r.versions.retry(ctx, func() error {
+		var err error
+		n, err = r.store.StartRuns(ctx, r.catalog.ids, startBatch, func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
+			changes := make([]RunChange, 0, len(rows))
+			for _, row := range rows {
+				m, err := r.machine(now, row, r.actor())
+				if err != nil {
+					return nil, err
+				}
+				m.start()
+				m.leaveOut(row.OnlyTasks)
+				m.settle()
+				changes = append(changes, m.result())
+			}
+			return changes, nil
+		})
+		return err
+	})
+	if n > 0 {
+		r.stirDispatch()
+		if r.cfg.Wake != nil {
+			r.cfg.Wake()
+		}
+	}
+	return n == startBatch, err
+}
+
+// leaveOut removes the tasks that a run with a subset of tasks does not have.
+func (m *machine) leaveOut(only []string) {
+	if len(only) == 0 || len(m.row.States) > 0 {
+		return
+	}
+	for i, t := range m.def.tasks {
+		if !containsText(only, t.spec.ID) {
+			m.states.Tasks[i].Instances[0].State = Removed
+		}
+	}
+}
+
+// fireTimers does what is due: retries, ends of grace, deadlines.
+func (r *Runtime) fireTimers(ctx context.Context) (bool, error) {
+	due, err := r.store.DueTimers(ctx, r.catalog.ids, timerBatch)
+	if err != nil || len(due) == 0 {
+		return false, err
+	}
+	byRun := map[int64][]Timer{}
+	for _, t := range due {
+		byRun[t.Run] = append(byRun[t.Run], t)
+	}
+	err = r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
+		changes := make([]RunChange, 0, len(rows))
+		for _, row := range rows {
+			m, err := r.machine(now, row, r.actor())
+			if err != nil {
+				return nil, err
+			}
+			for _, t := range byRun[row.Key] {
+				m.timerFired(t)
+			}
+			m.settle()
+			changes = append(changes, m.result())
+		}
+		return changes, nil
+	}})
+	if err == nil {
+		r.wakeAll()
+	}
+	return len(due) == timerBatch, err
+}
+
+func (r *Runtime) finishBackfills(ctx context.Context) (bool, error) {
+	_, err := r.store.FinishBackfills(ctx)
+	return false, err
+}
+
+// sweep looks for runs that nothing will move and decides them anew. There are none as long as the engine is right; what it finds is
+// counted and logged.
+func (r *Runtime) sweep(ctx context.Context) error {
+	idle, err := r.store.Idle(ctx, r.catalog.ids, startBatch)
+	if err != nil || len(idle) == 0 {
+		return err
+	}
+	repaired := 0
+	err = r.versions.transition(ctx, Transition{Runs: idle, Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
+		repaired = 0
+		var changes []RunChange
+		for _, row := range rows {
+			if row.State != RunRunning {
+				continue // it moved since
+			}
+			m, err := r.machine(now, row, r.actor())
+			if err != nil {
+				return nil, err
+			}
+			m.touchAll()
+			m.settle()
+			c := m.result()
+			if len(c.Enqueue) > 0 || c.State != row.State {
+				repaired++
+				changes = append(changes, c)
+			}
+		}
+		return changes, nil
+	}})
+	if err == nil && repaired > 0 {
+		r.repairs.Add(int64(repaired))
+		r.log.Error("runs stood still and were pushed on: please report this", "runs", repaired)
+		r.wakeAll()
+	}
+	return errors.Join(err)
+}

@@ -1,0 +1,60 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+)
+
+// A TaskInfo is what an attempt may know of itself.
+type TaskInfo struct {
+	DAG, RunID string
+	Run        int64
+	Task       string
+	MapIndex   int // −1 when not mapped
+	Try        int
+	Worker     string
+}
+
+// Key is the same for every attempt of one task instance: what a body hands to others so that doing something twice is noticed
+// ("idempotency key").
+func (i TaskInfo) Key() string { return fmt.Sprintf("%s/%s/%s/%d", i.DAG, i.RunID, i.Task, i.MapIndex) }
+
+type taskContext struct {
+	info   TaskInfo
+	lease  Lease
+	log    *slog.Logger
+	report func(context.Context, []VirtualState) error
+}
+
+type taskContextKey struct{}
+
+// Log is the attempt's log: what is written there is kept with it and shown live. Outside a task it is slog.Default.
+func Log(ctx context.Context) *slog.Logger {
+	if t, ok := ctx.Value(taskContextKey{}).(*taskContext); ok {
+		return t.log
+	}
+	return slog.Default()
+}
+
+// Info tells which attempt ctx belongs to; ok is false outside a task.
+func Info(ctx context.Context) (info TaskInfo, ok bool) {
+	t, ok := ctx.Value(taskContextKey{}).(*taskContext)
+	if !ok {
+		return TaskInfo{}, false
+	}
+	return t.info, true
+}
+
+// Report stores how the virtual nodes of the task stand: those given, others stay. It errs with ErrLostLease when the attempt may
+// not change anything any more, and outside a task made with [Virtual].
+func Report(ctx context.Context, nodes ...VirtualState) error {
+	t, ok := ctx.Value(taskContextKey{}).(*taskContext)
+	if !ok || t.report == nil {
+		return fmt.Errorf("report virtual nodes: not in a task that was made with engine.Virtual")
+	}
+	if len(nodes) == 0 {
+		return nil
+	}
+	return t.report(ctx, nodes)
+}

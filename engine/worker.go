@@ -1,0 +1,186 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// dispatch claims ready tasks while there are free slots, until ctx ends.
+func (r *Runtime) dispatch(ctx, base context.Context) {
+	turn := 0
+	poll := r.clock.NewTimer(0, "dispatch")
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.stir:
+		case <-r.cfg.Woken:
+			r.stirSchedule()
+		case <-poll.C:
+		}
+		for ctx.Err() == nil {
+			n, asked, err := r.claim(ctx, base, turn)
+			turn++
+			if err != nil {
+				if ctx.Err() == nil {
+					r.log.Warn("claim", "error", err)
+				}
+				break
+			}
+			if n < asked || asked == 0 {
+				break
+			}
+		}
+		poll.Reset(r.cfg.Poll, "dispatch")
+	}
+}
+
+// claim leases as many tasks as there are slots and begins them. It returns how many it got and asked for.
+func (r *Runtime) claim(ctx, base context.Context, turn int) (got, asked int, err error) {
+	free := r.slots.free()
+	dags := r.claimDAGs(turn)
+	if free <= 0 || len(dags) == 0 {
+		return 0, 0, nil
+	}
+	leased, err := r.store.Claim(ctx, ClaimRequest{Worker: r.worker.Load(), Lease: uuid.New(), Slots: free, Queues: r.cfg.Queues, DAGs: dags})
+	if err != nil {
+		return 0, free, err
+	}
+	for _, l := range leased {
+		r.slots.take(l.DAG)
+	}
+	r.launch(base, leased, nil)
+	return len(leased), free, nil
+}
+
+// claimDAGs are the DAGs whose tasks this process runs, another one first each time, with the room that each has.
+func (r *Runtime) claimDAGs(turn int) []ClaimDAG {
+	ids := r.catalog.ids
+	out := make([]ClaimDAG, 0, len(ids))
+	for i := range ids {
+		d := r.catalog.defs[ids[(i+turn)%len(ids)]]
+		c := ClaimDAG{ID: d.Spec.DAG, Room: r.cfg.Slots, TaskLimits: d.limits}
+		if n := d.Spec.MaxActiveTasks; n != Unlimited {
+			c.Room = min(c.Room, n-r.slots.running(d.Spec.DAG))
+			if d.exact {
+				c.MaxActive = n
+			}
+		}
+		if c.Room > 0 {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// launch reads what the leased tasks need and begins them. known holds what is known of their inputs without reading. Their slots
+// have been taken.
+func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputKey]Attempt) {
+	attempts := make([]*attempt, 0, len(leased))
+	var ask []InputKey
+	type want struct {
+		a    *attempt
+		task *Task
+	}
+	var wants []want
+	for _, l := range leased {
+		d := r.catalog.defs[l.DAG]
+		t, ok := d.byID[l.Task]
+		a := &attempt{Leased: l, def: d, task: t}
+		a.inputs = taskInputs{run: l.Run, zone: d.zone, element: l.MapIndex}
+		if !ok {
+			a.end = AttemptEnd{Lease: l.Lease, Try: l.Try, Ending: EndFailed, Err: errTaskGone, Error: errTaskGone.Error()}
+			r.hand(a)
+			continue
+		}
+		attempts = append(attempts, a)
+		for _, u := range t.up {
+			if u.kind == OrderEdge {
+				continue
+			}
+			key := InputKey{Run: l.Lease.Run, Task: u.task.spec.ID, MapIndex: -1, Settled: u.kind == SettledEdge}
+			if u.task.over != nil {
+				key.MapIndex = AllElements
+				if u.task == t.over {
+					key.MapIndex = l.MapIndex
+				}
+			}
+			if at, ok := known[key]; ok {
+				a.give(u.task, Input{Attempts: []Attempt{at}})
+				continue
+			}
+			ask = append(ask, key)
+			wants = append(wants, want{a, u.task})
+		}
+	}
+	if len(ask) > 0 {
+		got, err := r.readInputs(base, ask)
+		if err != nil {
+			// The base context ended: the leases become orphans and others take them over.
+			r.log.Warn("inputs could not be read", "error", err)
+			for _, a := range attempts {
+				r.slots.give(a.DAG)
+			}
+			return
+		}
+		for i, w := range wants {
+			w.a.give(w.task, got[i])
+		}
+	}
+	for _, a := range attempts {
+		r.begin(base, a)
+	}
+}
+
+var errTaskGone = Permanent(errors.New("its task has left the DAG"))
+
+func (a *attempt) give(t *Task, in Input) {
+	if a.inputs.from == nil {
+		a.inputs.from = make(map[*Task]Input, len(a.task.up))
+	}
+	a.inputs.from[t] = in
+}
+
+// readInputs reads until it succeeds or ctx ends: a claim is not given up because the database is away for a moment.
+func (r *Runtime) readInputs(ctx context.Context, keys []InputKey) ([]Input, error) {
+	for {
+		got, err := r.store.Inputs(ctx, keys)
+		if err == nil || ctx.Err() != nil {
+			return got, err
+		}
+		r.log.Warn("read inputs; trying again", "error", err)
+		if !r.pause(ctx, time.Second) {
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// hand gives an attempt that has ended to the completer of its run.
+func (r *Runtime) hand(a *attempt) {
+	r.held.add(a)
+	r.bodies.Add(1)
+	go func() {
+		defer r.bodies.Done()
+		r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
+	}()
+}
+
+// pause waits on the clock; false when ctx ended first.
+func (r *Runtime) pause(ctx context.Context, d time.Duration) bool {
+	t := r.clock.NewTimer(d, "pause")
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+// random is for jitter.
+func random() float64 { return rand.Float64() }
