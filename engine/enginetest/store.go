@@ -100,7 +100,7 @@ func exec(ctx context.Context, s *Store, op string, f func(now time.Time) error)
 
 func locked[T any](s *Store, f func(now time.Time) (T, error)) (T, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock() // also when a Decide panics
+	defer s.mu.Unlock()              // also when a Decide panics
 	return f(s.clock.Now().Round(0)) // without the monotonic reading, as a database would tell it
 }
 
