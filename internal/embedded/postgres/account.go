@@ -82,12 +82,14 @@ func userName(uid uint32) string {
 	return s
 }
 
-// credential is for SysProcAttr: nil when the server runs as ourselves.
-func (a account) credential() *syscall.Credential {
-	if !a.switches {
-		return nil
+// processAttr starts a process as the account, in a process group of its own, so that Ctrl-C on our terminal does not
+// end it before us.
+func (a account) processAttr() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if a.switches {
+		attr.Credential = &syscall.Credential{Uid: a.uid, Gid: a.gids[0], Groups: a.gids}
 	}
-	return &syscall.Credential{Uid: a.uid, Gid: a.gids[0], Groups: a.gids}
+	return attr
 }
 
 // own gives path to the account.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,44 +30,65 @@ type Binaries struct {
 
 func (b Binaries) program(name string) string { return filepath.Join(b.Dir, name) }
 
-// SystemBinaries returns what is installed on the system, version 15 or newer, best first: what PATH and pg_config name, then the
-// usual folders, newest first.
-func SystemBinaries(ctx context.Context) []Binaries { return systemBinaries(ctx, account{}) }
-
-func systemBinaries(ctx context.Context, who account) []Binaries {
-	var dirs []string
-	if p, err := exec.LookPath("postgres"); err == nil {
-		dirs = append(dirs, filepath.Dir(p))
-	}
-	if p, err := exec.LookPath("pg_config"); err == nil {
-		if out, err := exec.CommandContext(ctx, p, "--bindir").Output(); err == nil {
-			dirs = append(dirs, strings.TrimSpace(string(out)))
+// systemBinaries yields what is installed on the system, who can reach and is version 15 or newer, best first: what PATH and
+// pg_config name, then the usual folders, newest first. Each is asked for its version only when it is its turn.
+func systemBinaries(ctx context.Context, who account) iter.Seq[Binaries] {
+	return func(yield func(Binaries) bool) {
+		var seen []string
+		for dir := range systemDirs(ctx) {
+			b, err := inspect(ctx, dir, who)
+			if err != nil || slices.Contains(seen, b.Dir) {
+				continue
+			}
+			seen = append(seen, b.Dir)
+			if !yield(b) {
+				return
+			}
 		}
 	}
-	named := len(dirs)
-	for _, glob := range []string{
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/usr/local/bin",
-		"/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin",
-	} {
-		found, _ := filepath.Glob(glob) //nolint:errcheck // the patterns are constants
-		dirs = append(dirs, found...)
-	}
-	all := inspectAll(ctx, dirs[:named], who, nil)
-	named = len(all)
-	all = inspectAll(ctx, dirs, who, all)
-	slices.SortStableFunc(all[named:], func(a, b Binaries) int { return cmp.Compare(b.Major, a.Major) })
-	return all
 }
 
-// inspectAll appends to known what serves in dirs and is not known yet.
-func inspectAll(ctx context.Context, dirs []string, who account, known []Binaries) []Binaries {
-	for _, dir := range dirs {
-		b, err := inspect(ctx, dir, who)
-		if err == nil && !slices.Contains(known, b) {
-			known = append(known, b)
+// systemDirs yields folders where PostgreSQL's programs may be.
+func systemDirs(ctx context.Context) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if p, err := exec.LookPath("postgres"); err == nil && !yield(filepath.Dir(p)) {
+			return
+		}
+		if p, err := exec.LookPath("pg_config"); err == nil {
+			if out, err := exec.CommandContext(ctx, p, "--bindir").Output(); err == nil && !yield(strings.TrimSpace(string(out))) {
+				return
+			}
+		}
+		for _, pattern := range []string{
+			"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin", "/usr/local/opt/postgresql@*/bin",
+			"/Applications/Postgres.app/Contents/Versions/*/bin", "/opt/homebrew/opt/postgresql/bin", "/usr/local/pgsql/bin", "/usr/local/bin",
+		} {
+			dirs, err := filepath.Glob(pattern)
+			if err != nil {
+				panic(err) // the patterns are constants
+			}
+			for _, dir := range newestFirst(dirs) {
+				if !yield(dir) {
+					return
+				}
+			}
 		}
 	}
-	return known
+}
+
+var number = regexp.MustCompile(`[0-9]+`)
+
+// newestFirst sorts folders by the last number in their names, highest first.
+func newestFirst(dirs []string) []string {
+	version := func(dir string) int {
+		n := 0
+		if all := number.FindAllString(dir, -1); all != nil {
+			n, _ = strconv.Atoi(all[len(all)-1]) //nolint:errcheck // digits; 0 if too many of them
+		}
+		return n
+	}
+	slices.SortStableFunc(dirs, func(a, b string) int { return cmp.Compare(version(b), version(a)) })
+	return dirs
 }
 
 var versionLine = regexp.MustCompile(`^postgres \(PostgreSQL\) (([0-9]+)[^ \n]*)`)

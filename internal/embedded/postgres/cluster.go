@@ -109,8 +109,7 @@ func (c *cluster) create(ctx context.Context, bin Binaries, password string) err
 	// --no-sync: a cluster that a power cut damages here is not in its place yet in all but the last instant, and is empty.
 	cmd := exec.CommandContext(ctx, bin.program("initdb"), "-D", aside, "-U", superuser, "--pwfile="+pwfile.Name(),
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync")
-	attr := processAttr(c.who)
-	cmd.SysProcAttr, cmd.Env, cmd.Dir = attr, serverEnv(), "/"
+	cmd.SysProcAttr, cmd.Env, cmd.Dir = c.who.processAttr(), serverEnv(), "/"
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make the database cluster as user %s: %w: %s", c.who.name, err, lastLines(out, 3))
 	}

@@ -1,8 +1,6 @@
 package postgres
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -58,57 +56,3 @@ func (c cluster) announced() (port, pid int) {
 	}
 	return port, pid
 }
-
-// chooseBinaries returns the programs that fit the cluster: of its major version, or the best ones for a new cluster.
-func chooseBinaries(ctx context.Context, o Options, c cluster, made bool) (Binaries, error) {
-	major := 0
-	if made {
-		var err error
-		if major, err = c.major(); err != nil {
-			return Binaries{}, err
-		}
-	}
-	var other []Binaries
-	if o.Source != Fetched {
-		for _, b := range systemBinaries(ctx, c.who) {
-			if major == 0 || b.Major == major {
-				return b, nil
-			}
-			other = append(other, b)
-		}
-	}
-	var ferr error
-	if o.Source != System && (major == 0 || major == fetchedMajor) {
-		b, err := fetch(ctx, o, c)
-		if err == nil {
-			return b, nil
-		}
-		ferr = err
-	}
-	switch {
-	case major != 0 && major != fetchedMajor && len(other) > 0:
-		return Binaries{}, &VersionError{Data: c.data, Has: major, Found: other[0]}
-	case ferr != nil:
-		return Binaries{}, fmt.Errorf("%w: %w", ErrNoBinaries, ferr)
-	default:
-		return Binaries{}, fmt.Errorf("%w: install PostgreSQL %d or newer (Debian: apt install postgresql; macOS: brew install postgresql)", ErrNoBinaries, max(major, oldestMajor))
-	}
-}
-
-// A VersionError says that the data folder belongs to another major version of PostgreSQL than what is installed.
-type VersionError struct {
-	Data  string   // the data folder
-	Has   int      // the major version that made it
-	Found Binaries // the best that there is instead
-}
-
-func (e *VersionError) Error() string {
-	return fmt.Sprintf("the data folder %s was made by PostgreSQL %d, but here is %s (%s): install PostgreSQL %d, or move the data over with pg_upgrade, or set TIDEMILL_HOME to another folder",
-		e.Data, e.Has, e.Found.Version, e.Found.Dir, e.Has)
-}
-
-var errFetch = errors.New("not fetched")
-
-const fetchedMajor = 18
-
-func fetch(context.Context, Options, cluster) (Binaries, error) { return Binaries{}, errFetch }

@@ -35,12 +35,12 @@ func parsePostmaster(text string) (postmaster, error) {
 	}
 	var p postmaster
 	var err error
-	if p.pid, err = strconv.Atoi(at(0)); err != nil || p.pid <= 0 {
-		return p, fmt.Errorf("postmaster.pid starts with %q, not with a process id", at(0))
+	if p.pid, err = strconv.Atoi(strings.TrimPrefix(at(0), "-")); err != nil || p.pid <= 0 { // negative: single-user mode
+		return postmaster{}, fmt.Errorf("postmaster.pid starts with %q, not with a process id", at(0))
 	}
 	if s := at(3); s != "" {
 		if p.port, err = strconv.Atoi(s); err != nil {
-			return p, fmt.Errorf("postmaster.pid has port %q", s)
+			return postmaster{}, fmt.Errorf("postmaster.pid has port %q", s)
 		}
 	}
 	p.ready = at(7) == "ready"
@@ -57,10 +57,8 @@ func readPostmaster(data string) (p postmaster, ok bool, err error) {
 	if err != nil {
 		return p, false, fmt.Errorf("read postmaster.pid: %w", err)
 	}
-	if p, err = parsePostmaster(string(text)); err != nil {
-		return p, false, err
-	}
-	return p, serves(p.pid, data), nil
+	p, err = parsePostmaster(string(text))
+	return p, err == nil && serves(p.pid, data), nil
 }
 
 // serves tells whether the process pid is a server that we started on data: its command line says -D data.
@@ -86,24 +84,24 @@ func awaitGone(ctx context.Context, data string) error {
 
 // stopLeftover ends a server that a killed owner left on data, keeping what it committed, and removes the file of one
 // that is no more: PostgreSQL would take any process with that id for it.
-func stopLeftover(ctx context.Context, data string) (stopped bool, err error) {
+func stopLeftover(ctx context.Context, data string, progress func(string)) error {
 	p, running, err := readPostmaster(data)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if running {
+		progress("stopping the PostgreSQL that a killed process left running")
 		if err := syscall.Kill(p.pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return false, fmt.Errorf("stop the server that runs on %s (process %d): %w", data, p.pid, err)
+			return fmt.Errorf("stop the server that runs on %s (process %d): %w", data, p.pid, err)
 		}
 		if err := awaitGone(ctx, data); err != nil {
-			return false, fmt.Errorf("wait for the server that runs on %s (process %d) to stop: %w", data, p.pid, err)
+			return fmt.Errorf("wait for the server that runs on %s (process %d) to stop: %w", data, p.pid, err)
 		}
-		stopped = true
 	}
 	if err := os.Remove(filepath.Join(data, "postmaster.pid")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return stopped, fmt.Errorf("remove stale postmaster.pid: %w", err)
+		return fmt.Errorf("remove stale postmaster.pid: %w", err)
 	}
-	return stopped, nil
+	return nil
 }
 
 // poll calls done until it says so, errs, or ctx ends.

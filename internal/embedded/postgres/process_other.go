@@ -4,8 +4,5 @@ package postgres
 
 import "syscall"
 
-// processAttr gives the server a process group of its own, so that Ctrl-C on our terminal does not end it before us.
-// When we are killed it runs on and the next Start stops it.
-func processAttr(who account) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Credential: who.credential()}
-}
+// endWithParent does nothing here: the server of a killed owner runs on until the next Start stops it.
+func endWithParent(*syscall.SysProcAttr) {}

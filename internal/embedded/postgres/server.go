@@ -93,6 +93,9 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if err := os.MkdirAll(o.Dir, 0o755); err != nil { //nolint:gosec // the server's user must enter it when we are root; what is secret in it has 0600
+		return nil, fmt.Errorf("start PostgreSQL: make its folder: %w", err)
+	}
 	lock, err := filelock.Try(filepath.Join(o.Dir, "lock"), filelock.Exclusive)
 	if errors.Is(err, filelock.ErrLocked) {
 		return nil, fmt.Errorf("start PostgreSQL in %s: %w", o.Dir, ErrBusy)
@@ -109,15 +112,18 @@ func Start(ctx context.Context, o Options) (_ *Server, err error) {
 }
 
 func start(ctx context.Context, o Options) (*Server, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	c, made, err := openCluster(o.Dir)
 	if err != nil {
 		return nil, err
 	}
-	bin, err := chooseBinaries(ctx, o, c, made)
+	bin, ok, err := chooseBinaries(ctx, o, c, made)
 	if err != nil {
 		return nil, err
+	}
+	if !ok {
+		if bin, err = fetch(ctx, o, c); err != nil {
+			return nil, noBinaries(fetchedMajor, err)
+		}
 	}
 	password, err := c.password(made)
 	if err != nil {
@@ -129,14 +135,10 @@ func start(ctx context.Context, o Options) (*Server, error) {
 			return nil, err
 		}
 	}
-	ctx, cancelStart := context.WithTimeout(ctx, startLimit)
-	defer cancelStart()
-	stopped, err := stopLeftover(ctx, c.data)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	if err := stopLeftover(ctx, c.data, o.Progress); err != nil {
 		return nil, err
-	}
-	if stopped {
-		o.Log.Info("stopped the PostgreSQL that a killed process left", "data", c.data)
 	}
 	s, err := c.launch(ctx, o, bin, password)
 	if err != nil {
@@ -226,7 +228,8 @@ func (c cluster) spawn(o Options, bin Binaries, port int) (*Server, error) {
 	}
 	defer log.Close()                                     //nolint:errcheck // the server has its own handle
 	cmd := exec.Command(bin.program("postgres"), args...) //nolint:gosec // no CommandContext: it would kill without a shutdown
-	cmd.SysProcAttr, cmd.Env, cmd.Dir = processAttr(c.who), serverEnv(), "/"
+	cmd.SysProcAttr, cmd.Env, cmd.Dir = c.who.processAttr(), serverEnv(), "/"
+	endWithParent(cmd.SysProcAttr)
 	cmd.Stdout, cmd.Stderr = log, log
 	started := make(chan error)
 	go func() {

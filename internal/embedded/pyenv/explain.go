@@ -6,8 +6,7 @@ import (
 )
 
 // explain makes one line of what a failed installer said, with the mend where we know it.
-func explain(err error, out []byte, python Python) error {
-	text := string(out)
+func explain(err error, text string, python Python) error {
 	said := lastLine(text)
 	switch {
 	case containsAny(text, "ensurepip is not", "No module named 'ensurepip'", "No module named ensurepip", "No module named venv"):

@@ -3,6 +3,7 @@ package pyenv
 import (
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/tidemill/tidemill/internal/embedded/filelock"
 )
@@ -134,64 +134,50 @@ func (e Env) build(ctx context.Context, o Options) error {
 
 // install makes the virtual environment and puts the requirements in it.
 func (e Env) install(ctx context.Context, python Python, requirements string) error {
-	uv, err := exec.LookPath("uv")
-	if err == nil {
-		if err = e.installWithUV(ctx, uv, python, requirements); err == nil || ctx.Err() != nil {
+	if uv, err := exec.LookPath("uv"); err == nil {
+		err := e.installWithUV(ctx, uv, python, requirements)
+		if err == nil || ctx.Err() != nil || !python.Venv {
 			return err
 		}
-		if rerr := os.RemoveAll(e.dir); rerr != nil {
-			return rerr
+		if err := os.RemoveAll(e.dir); err != nil { // once more with pip
+			return fmt.Errorf("remove the half-made environment: %w", err)
 		}
 	}
-	if !python.Venv {
-		return noVenv(python)
+	if err := makeVenv(ctx, python, e.dir); err != nil {
+		return err
 	}
-	if out, err := command(ctx, python.Path, "-m", "venv", e.dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("make a virtual environment: %w", explain(err, out, python))
-	}
-	if _, err := command(ctx, e.Python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv").CombinedOutput(); err == nil {
-		if _, err := command(ctx, filepath.Join(e.dir, "bin", "uv"), uvInstall(e, requirements)...).CombinedOutput(); err == nil {
+	if err := e.installOwnUV(ctx, python); err == nil {
+		if err := run(ctx, python, filepath.Join(e.dir, "bin", "uv"), uvInstall(requirements, "--python", e.Python())...); err == nil {
 			return nil
 		}
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	out, err := command(ctx, e.Python(), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input",
-		"--require-hashes", "-r", requirements).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("install the pinned packages: %w", explain(err, out, python))
+	if err := run(ctx, python, e.Python(), pipInstall(requirements)...); err != nil {
+		return fmt.Errorf("install the pinned packages: %w", err)
 	}
 	return nil
 }
 
 func (e Env) installWithUV(ctx context.Context, uv string, python Python, requirements string) error {
-	if out, err := command(ctx, uv, "venv", "--quiet", "--python", python.Path, e.dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("make a virtual environment: %w", explain(err, out, python))
+	if err := run(ctx, python, uv, "venv", "--quiet", "--python", python.Path, e.dir); err != nil {
+		return fmt.Errorf("make a virtual environment: %w", err)
 	}
-	if out, err := command(ctx, uv, uvInstall(e, requirements)...).CombinedOutput(); err != nil {
-		return fmt.Errorf("install the pinned packages: %w", explain(err, out, python))
+	if err := run(ctx, python, uv, uvInstall(requirements, "--python", e.Python())...); err != nil {
+		return fmt.Errorf("install the pinned packages: %w", err)
 	}
 	return nil
 }
 
-func uvInstall(e Env, requirements string) []string {
-	return []string{"pip", "install", "--quiet", "--python", e.Python(), "--require-hashes", "-r", requirements}
-}
+//go:embed uv.requirements.txt
+var uvLock []byte
 
-// command runs with the user's environment, for his proxies and indexes, but without what would lead pip out of ours.
-func command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, name, args...)
-	for _, kv := range os.Environ() {
-		switch key, _, _ := strings.Cut(kv, "="); key {
-		case "PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PYENV_VERSION":
-		default:
-			cmd.Env = append(cmd.Env, kv)
-		}
+// installOwnUV puts uv into the environment.
+func (e Env) installOwnUV(ctx context.Context, python Python) error {
+	path := filepath.Join(e.dir, "uv.requirements.txt")
+	if err := os.WriteFile(path, uvLock, 0o600); err != nil {
+		return fmt.Errorf("write requirements: %w", err)
 	}
-	return cmd
-}
-
-func noVenv(p Python) error {
-	return fmt.Errorf("%w: %s lacks venv or ensurepip: install them (Debian, Ubuntu: apt install python3.%d-venv)", ErrNoVenv, p.Path, p.Minor)
+	return run(ctx, python, e.Python(), pipInstall(path)...)
 }

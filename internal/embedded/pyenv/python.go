@@ -14,7 +14,7 @@ import (
 const (
 	oldestMinor    = 10
 	preferredMinor = 11
-	newestMinor    = 13 // the newest that all the lock's packages have wheels for
+	newestMinor    = 13 // the newest that dbt 1.11 names
 )
 
 // Errors that name what the user has to install.
@@ -28,11 +28,12 @@ type Python struct {
 	Path  string // of the program
 	Minor int    // 11 for Python 3.11
 	Venv  bool   // whether it can make a virtual environment with pip in it
+	Pip   bool   // whether it has pip itself
 }
 
 // probe prints what we need to know of an interpreter; ensurepip is what Debian splits off into python3.11-venv.
 const probe = `import sys, importlib.util as u
-print(sys.version_info[0], sys.version_info[1], sys.executable, all(u.find_spec(m) for m in ("venv", "ensurepip", "ssl")), sep="|")`
+print(sys.version_info[0], sys.version_info[1], sys.executable, all(u.find_spec(m) for m in ("venv", "ensurepip", "ssl")), u.find_spec("pip") is not None, sep="|")`
 
 // FindPython returns the interpreter on PATH to make an environment with, or [ErrNoPython]. It prefers 3.11 to 3.13,
 // then others, among them what can make environments, and among those what PATH calls python3.
@@ -54,13 +55,14 @@ func FindPython(ctx context.Context) (Python, error) {
 		var p Python
 		var major int
 		fields := strings.Split(strings.TrimSpace(string(out)), "|")
-		if len(fields) != 4 {
+		if len(fields) != 5 {
 			continue
 		}
 		if _, err := fmt.Sscan(fields[0]+" "+fields[1], &major, &p.Minor); err != nil || major != 3 || p.Minor < oldestMinor {
 			continue
 		}
 		p.Path, p.Venv = fields[2], fields[3] == "True"
+		p.Pip = fields[4] == "True"
 		if !slices.Contains(found, p) {
 			found = append(found, p)
 		}
