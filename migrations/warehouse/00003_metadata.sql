@@ -60,18 +60,23 @@ COMMENT ON TABLE metadata.lake_files IS 'Files of the lake that a load has begun
 
 -- One row per committed transaction of a load. Its rows in bronze carry its id, and come into being with it.
 CREATE TABLE metadata.loads (
-    id        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    audit_id  bigint      NOT NULL REFERENCES metadata.load_audit,
-    file_id   bigint      NOT NULL REFERENCES metadata.lake_files,
-    first_row bigint      NOT NULL,
-    rows      bigint      NOT NULL,
-    loaded_at timestamptz NOT NULL DEFAULT now(),
-    staged_by bigint,
-    built_by  bigint
+    id               bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    audit_id         bigint      NOT NULL REFERENCES metadata.load_audit,
+    file_id          bigint      NOT NULL REFERENCES metadata.lake_files,
+    first_row        bigint      NOT NULL,
+    rows_loaded      bigint      NOT NULL,
+    rows_duplicate   bigint      NOT NULL,
+    rows_conflicting bigint      NOT NULL,
+    rows_replaced    bigint      NOT NULL,
+    rows_rejected    bigint      NOT NULL,
+    loaded_at        timestamptz NOT NULL DEFAULT now(),
+    staged_by        bigint,
+    built_by         bigint
 );
 CREATE INDEX loads_not_built ON metadata.loads (id) WHERE built_by IS NULL;
 CREATE INDEX loads_audit ON metadata.loads (audit_id);
 COMMENT ON TABLE metadata.loads IS 'One row per committed transaction of a load, and what dbt has made of it';
+COMMENT ON COLUMN metadata.loads.first_row IS 'Where in the file its rows begin, counted from 0';
 COMMENT ON COLUMN metadata.loads.staged_by IS 'metadata.stagings.id: the latest run of stg_transactions that took its rows';
 COMMENT ON COLUMN metadata.loads.built_by IS 'metadata.builds.id: the run of fct_transactions that has them in; null: not built yet';
 

@@ -1,0 +1,135 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// accountLimit bounds the write of an attempt's end, which goes on when the attempt itself was cancelled.
+const accountLimit = 10 * time.Second
+
+// attempt is a load under way, and what metadata.load_audit says of it.
+type attempt struct {
+	Request
+	started   time.Time
+	id        int64 // 0 before its row is there
+	files     int
+	lateFiles int
+	counts    Counts
+}
+
+// auditLock is the advisory lock that a session holds as long as its attempt runs: a RUNNING row whose lock is free
+// belongs to nobody.
+const auditLock = `hashtextextended('tidemill load_audit ' || $1::bigint, 0)`
+
+// begin writes the attempt's row, RUNNING, and takes its lock for conn's session.
+func (w *Warehouse) begin(ctx context.Context, conn *pgx.Conn, a *attempt) error {
+	var id int64
+	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, `
+			INSERT INTO metadata.load_audit (dag_id, run_id, task_id, try_number, logical_date, day, status)
+			VALUES ($1, $2, $3, $4, $5, $6, 'RUNNING') RETURNING id`,
+			a.DAGID, a.RunID, a.TaskID, a.Try, a.logicalDate(), a.Day.Start()).Scan(&id); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock(`+auditLock+`)`, id) // before anybody can see the row
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("begin the account of the load: %w", err)
+	}
+	a.id = id
+	return nil
+}
+
+// finish writes the attempt's end: SUCCESS when cause is nil, else FAILED. When that fails, it logs one critical line
+// with what the row would say.
+func (w *Warehouse) finish(ctx context.Context, a *attempt, cause error) error {
+	status, message := "SUCCESS", (*string)(nil)
+	if cause != nil {
+		status = "FAILED"
+		text := strings.ToValidUTF8(strings.ReplaceAll(cause.Error(), "\x00", ""), "\uFFFD")
+		message = &text
+	}
+	took := w.now().Sub(a.started)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), accountLimit)
+	defer cancel()
+	err := w.writeEnd(ctx, a, status, message, took)
+	if err == nil {
+		return nil
+	}
+	facts := []slog.Attr{
+		slog.Int64("id", a.id), slog.String("dag_id", a.DAGID), slog.String("run_id", a.RunID), slog.String("task_id", a.TaskID),
+		slog.Int("try_number", a.Try), slog.Any("logical_date", a.logicalDate()), slog.String("day", string(a.Day)),
+		slog.String("status", status), slog.Int("files", a.files), slog.Int("late_files", a.lateFiles),
+		slog.Int64("rows_read", a.counts.Read), slog.Int64("rows_loaded", a.counts.Loaded),
+		slog.Int64("rows_duplicate", a.counts.Duplicate), slog.Int64("rows_conflicting", a.counts.Conflicting),
+		slog.Int64("rows_replaced", a.counts.Replaced), slog.Int64("rows_skipped", a.counts.Skipped),
+		slog.Int64("rows_rejected", a.counts.Rejected), slog.Int64("duration_ms", took.Milliseconds()),
+	}
+	if message != nil {
+		facts = append(facts, slog.String("error_message", *message))
+	}
+	facts = append(facts, slog.String("audit_error", err.Error()))
+	w.log.LogAttrs(ctx, LevelCritical, "the end of a load could not be written to metadata.load_audit", facts...)
+	return fmt.Errorf("end the account of the load: %w", err)
+}
+
+func (w *Warehouse) writeEnd(ctx context.Context, a *attempt, status string, message *string, took time.Duration) error {
+	if a.id == 0 { // not even its beginning was written
+		_, err := w.pool.Exec(ctx, `
+			INSERT INTO metadata.load_audit (dag_id, run_id, task_id, try_number, logical_date, day, status, duration_ms, error_message, finished_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())`,
+			a.DAGID, a.RunID, a.TaskID, a.Try, a.logicalDate(), a.Day.Start(), status, took.Milliseconds(), message)
+		return err
+	}
+	tag, err := w.pool.Exec(ctx, `
+		UPDATE metadata.load_audit SET status = $2, files = $3, late_files = $4, rows_read = $5, rows_loaded = $6,
+			rows_duplicate = $7, rows_conflicting = $8, rows_replaced = $9, rows_skipped = $10, rows_rejected = $11,
+			duration_ms = $12, error_message = $13, finished_at = now()
+		WHERE id = $1`,
+		a.id, status, a.files, a.lateFiles, a.counts.Read, a.counts.Loaded, a.counts.Duplicate, a.counts.Conflicting,
+		a.counts.Replaced, a.counts.Skipped, a.counts.Rejected, took.Milliseconds(), message)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = errors.New("its row is gone")
+	}
+	return err
+}
+
+func (a *attempt) logicalDate() *time.Time {
+	if a.LogicalDate.IsZero() {
+		return nil
+	}
+	return &a.LogicalDate
+}
+
+// FailLost ends the RUNNING rows of metadata.load_audit whose process or session is gone: FAILED, "process lost", with
+// what they had committed. It returns how many there were. Load calls it; a process that starts may.
+func (w *Warehouse) FailLost(ctx context.Context) (int, error) {
+	tag, err := w.pool.Exec(ctx, `
+		WITH running AS MATERIALIZED (
+			SELECT id FROM metadata.load_audit WHERE status = 'RUNNING' FOR UPDATE SKIP LOCKED
+		), lost AS MATERIALIZED (
+			SELECT id FROM running WHERE pg_try_advisory_xact_lock(`+strings.ReplaceAll(auditLock, "$1::bigint", "id")+`)
+		), done AS (
+			SELECT lost.id, count(DISTINCT file_id) AS files, coalesce(sum(rows_loaded), 0) AS loaded,
+				coalesce(sum(rows_duplicate), 0) AS duplicate, coalesce(sum(rows_conflicting), 0) AS conflicting,
+				coalesce(sum(rows_replaced), 0) AS replaced, coalesce(sum(rows_rejected), 0) AS rejected
+			FROM lost LEFT JOIN metadata.loads ON loads.audit_id = lost.id GROUP BY lost.id
+		)
+		UPDATE metadata.load_audit AS a SET status = 'FAILED', error_message = 'process lost', finished_at = now(),
+			files = done.files, rows_loaded = loaded, rows_duplicate = duplicate, rows_conflicting = conflicting,
+			rows_replaced = replaced, rows_rejected = rejected,
+			rows_read = loaded + duplicate + conflicting + replaced + rejected
+		FROM done WHERE a.id = done.id`)
+	if err != nil {
+		return 0, fmt.Errorf("end the accounts of lost loads: %w", err)
+	}
+	return int(tag.RowsAffected()), nil
+}

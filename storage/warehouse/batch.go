@@ -1,0 +1,186 @@
+package warehouse
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidemill/tidemill/storage/payment"
+)
+
+var (
+	//go:embed sql/insert.sql
+	insertSQL string
+	//go:embed sql/settle.sql
+	settleSQL string
+)
+
+// maxConflicts is how often a transaction that the database gave up is run again: each time another load went on, so
+// that it ends; a number far above what two loads can do to each other, so that a fault does not go on for ever.
+const maxConflicts = 100
+
+// batch is one transaction of a load: consecutive rows of one file.
+type batch struct {
+	auditID int64
+	file    progress
+	first   int64 // the first row's place in the file
+	rows    []payment.Row
+	loadID  int64
+}
+
+// writer writes batches. It belongs to one connection, which has the table staged.
+type writer struct {
+	conn   *pgx.Conn
+	months months
+	buf    []byte
+}
+
+// write brings b into bronze and moves its file's mark of progress, in one transaction, and says what became of its
+// rows. A deadlock is retried; rows that the database refuses are set aside.
+func (w *writer) write(ctx context.Context, b *batch) (Counts, error) {
+	if err := w.months.ensure(ctx, w.conn, b.rows); err != nil {
+		return Counts{}, err
+	}
+	for try := 1; ; try++ {
+		counts, err := w.commit(ctx, b, w.place)
+		if isRefusal(err) {
+			counts, err = w.commit(ctx, b, w.sift)
+		}
+		if !isConflict(err) || try == maxConflicts {
+			return counts, err
+		}
+	}
+}
+
+// commit runs the transaction, with place to bring the rows.
+func (w *writer) commit(ctx context.Context, b *batch, place func(context.Context, pgx.Tx, *batch, []payment.Row) (Counts, error)) (Counts, error) {
+	var counts Counts
+	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
+		var done int64
+		if err := tx.QueryRow(ctx, `SELECT rows_done, nextval(pg_get_serial_sequence('metadata.loads', 'id'))
+			FROM metadata.lake_files WHERE id = $1 FOR UPDATE`, b.file.id).Scan(&done, &b.loadID); err != nil {
+			return fmt.Errorf("lock the mark of %s: %w", b.file.Path, err)
+		}
+		if done != b.first {
+			return fmt.Errorf("the mark of %s moved from %d to %d under the load that has claimed it", b.file.Path, b.first, done)
+		}
+		var err error
+		if counts, err = place(ctx, tx, b, b.rows); err != nil {
+			return err
+		}
+		counts.Read = int64(len(b.rows))
+		mark := &pgx.Batch{}
+		mark.Queue(`INSERT INTO metadata.loads (id, audit_id, file_id, first_row, rows_loaded, rows_duplicate, rows_conflicting, rows_replaced, rows_rejected)
+			OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			b.loadID, b.auditID, b.file.id, b.first, counts.Loaded, counts.Duplicate, counts.Conflicting, counts.Replaced, counts.Rejected)
+		mark.Queue(`UPDATE metadata.lake_files SET rows_done = $2 WHERE id = $1`, b.file.id, b.first+counts.Read)
+		if err := tx.SendBatch(ctx, mark).Close(); err != nil {
+			return fmt.Errorf("mark the progress of %s: %w", b.file.Path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return Counts{}, err
+	}
+	return counts, nil
+}
+
+// place brings rows into bronze.
+func (w *writer) place(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.Row) (Counts, error) {
+	winners, counts := fold(rows)
+	w.buf = appendCopy(w.buf[:0], winners)
+	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(w.buf), copyStaged); err != nil {
+		return Counts{}, fmt.Errorf("copy %d rows of %s: %w", len(winners), b.file.Path, err)
+	}
+	found, err := tx.Query(ctx, insertSQL, b.loadID, b.file.TopicID)
+	if err != nil {
+		return Counts{}, fmt.Errorf("insert %d rows of %s: %w", len(winners), b.file.Path, err)
+	}
+	met, err := pgx.CollectRows(found, pgx.RowTo[int32])
+	if err != nil {
+		return Counts{}, fmt.Errorf("insert %d rows of %s: %w", len(winners), b.file.Path, err)
+	}
+	counts.Loaded = int64(len(winners) - len(met))
+	if len(met) == 0 {
+		return counts, nil
+	}
+	var settled Counts
+	if err := tx.QueryRow(ctx, settleSQL, b.loadID, b.file.TopicID, met).
+		Scan(&settled.Duplicate, &settled.Conflicting, &settled.Replaced); err != nil {
+		return Counts{}, fmt.Errorf("settle %d rows of %s: %w", len(met), b.file.Path, err)
+	}
+	if n := settled.Duplicate + settled.Conflicting + settled.Replaced; n != int64(len(met)) {
+		return Counts{}, fmt.Errorf("settle %d rows of %s: %d are gone from bronze", len(met), b.file.Path, int64(len(met))-n)
+	}
+	counts.add(settled)
+	return counts, nil
+}
+
+// sift brings rows into bronze but for those that the database refuses, which it finds by halving and sets aside.
+func (w *writer) sift(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.Row) (Counts, error) {
+	var counts Counts
+	err := pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error { // a nested BeginFunc is a savepoint
+		if _, err := savepoint.Exec(ctx, `TRUNCATE pg_temp.staged`); err != nil {
+			return err
+		}
+		var err error
+		counts, err = w.place(ctx, savepoint, b, rows)
+		return err
+	})
+	var refused *pgconn.PgError
+	if !isRefusal(err) || !errors.As(err, &refused) {
+		return counts, err
+	}
+	if len(rows) == 1 {
+		return Counts{Rejected: 1}, w.setAside(ctx, tx, b, &rows[0], refused)
+	}
+	counts = Counts{}
+	for _, half := range [][]payment.Row{rows[:len(rows)/2], rows[len(rows)/2:]} {
+		c, err := w.sift(ctx, tx, b, half)
+		if err != nil {
+			return Counts{}, err
+		}
+		counts.add(c)
+	}
+	return counts, nil
+}
+
+// setAside writes a row that the database refused, and why, to bronze.rejected.
+func (w *writer) setAside(ctx context.Context, tx pgx.Tx, b *batch, row *payment.Row, why *pgconn.PgError) error {
+	place := b.first
+	for i := range b.rows {
+		if &b.rows[i] == row {
+			place += int64(i)
+		}
+	}
+	masked := *row
+	masked.CustomerEmail, masked.IPAddress = mask(row.CustomerEmail), mask(row.IPAddress)
+	record, err := json.Marshal(masked) // escapes U+0000 and replaces what is no UTF-8
+	if err != nil {
+		return fmt.Errorf("set aside row %d of %s: %w", place, b.file.Path, err)
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO bronze.rejected
+		(file_id, file_row, topic_id, kafka_partition, kafka_offset, processing_date, sqlstate, reason, record, load_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+		b.file.id, place, b.file.TopicID, row.KafkaPartition, row.KafkaOffset, b.file.Day.Start(), why.Code,
+		strings.ToValidUTF8(strings.ReplaceAll(why.Message, "\x00", ""), "\uFFFD"), string(record), b.loadID)
+	if err != nil {
+		return fmt.Errorf("set aside row %d of %s: %w", place, b.file.Path, err)
+	}
+	return nil
+}
+
+func mask(s *string) *string {
+	if s == nil {
+		return nil
+	}
+	hidden := "***"
+	return &hidden
+}

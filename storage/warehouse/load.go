@@ -1,0 +1,139 @@
+package warehouse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/storage/lake"
+	"github.com/tidemill/tidemill/storage/payment"
+)
+
+// Request says what to load, and for whom: the names go to metadata.load_audit.
+type Request struct {
+	DAGID, RunID, TaskID string
+	// Try is the number of the attempt, from 1.
+	Try int
+	// LogicalDate is the run's; zero for a run that has none.
+	LogicalDate time.Time
+	// Day is the day that the run works on. Files of all days before it are loaded too.
+	Day lake.Day
+}
+
+func (r Request) check() error {
+	var errs []error
+	for _, f := range []struct{ name, value string }{{"DAGID", r.DAGID}, {"RunID", r.RunID}, {"TaskID", r.TaskID}} {
+		if f.value == "" {
+			errs = append(errs, fmt.Errorf("%s is empty", f.name))
+		}
+	}
+	if r.Try < 1 {
+		errs = append(errs, fmt.Errorf("the try is %d: tries count from 1", r.Try))
+	}
+	if _, err := lake.ParseDay(string(r.Day)); err != nil {
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// LoadResult is what a load did, and what is there of its day now.
+type LoadResult struct {
+	AuditID int64 `json:"audit_id"`
+	// Files is how many files the attempt was about, LateFiles how many of them are older than the lookback.
+	Files     int `json:"files"`
+	LateFiles int `json:"late_files"`
+	// Attempt counts this attempt, as its row in metadata.load_audit.
+	Attempt Counts `json:"attempt"`
+	// Day counts the day, whatever attempts its rows took.
+	Day DayCounts `json:"day"`
+}
+
+// Load brings every file of the lake of a day up to and including req.Day into bronze that is not there yet, and
+// accounts for it in metadata.load_audit. After an error, what was committed stays; the next Load goes on from there.
+//
+// It errs when the lake or the database does, when a file is not what its log says ([ErrFileChanged], lake.ErrCorrupt),
+// and when the account of a load that did its work cannot be written. A row that the database refuses is no error: it
+// goes to bronze.rejected.
+func (w *Warehouse) Load(ctx context.Context, req Request) (LoadResult, error) {
+	if err := req.check(); err != nil {
+		return LoadResult{}, fmt.Errorf("load: %w", err)
+	}
+	a := &attempt{Request: req, started: w.now()}
+	err := w.load(ctx, a)
+	if aerr := w.finish(ctx, a, err); err == nil {
+		err = aerr
+	}
+	if err != nil {
+		return LoadResult{}, fmt.Errorf("load %s: %w", req.Day, err)
+	}
+	day, err := w.Day(ctx, req.Day)
+	if err != nil {
+		return LoadResult{}, err
+	}
+	return LoadResult{AuditID: a.id, Files: a.files, LateFiles: a.lateFiles, Attempt: a.counts, Day: day}, nil
+}
+
+func (w *Warehouse) load(ctx context.Context, a *attempt) error {
+	conn, err := w.session(ctx, "tidemill load")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		// Its locks go with it. What an interrupted statement leaves is the server's to end; nobody waits for it here.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	}()
+	if err := w.begin(ctx, conn, a); err != nil {
+		return err
+	}
+	if _, err := w.FailLost(ctx); err != nil {
+		return err
+	}
+	todo, err := w.plan(ctx, conn, a.Request)
+	if err != nil {
+		return err
+	}
+	a.files = todo.before + len(todo.files)
+	a.counts.add(Counts{Read: todo.skipped, Skipped: todo.skipped})
+	if len(todo.files) > 0 {
+		if _, err := conn.Exec(ctx, stagedTable); err != nil {
+			return fmt.Errorf("make the temporary table: %w", err)
+		}
+	}
+	out := &writer{conn: conn}
+	for _, f := range todo.files {
+		if late(f.Day, a.Day, w.lookback) {
+			a.lateFiles++
+		}
+		if err := w.loadFile(ctx, conn, out, a, f); err != nil {
+			return err
+		}
+	}
+	// A session that was still ending when this load began has ended by now, if it had a file of ours.
+	_, err = w.FailLost(ctx)
+	return err
+}
+
+// loadFile brings what is missing of one file.
+func (w *Warehouse) loadFile(ctx context.Context, conn *pgx.Conn, out *writer, a *attempt, f lake.File) error {
+	p, release, err := w.claim(ctx, conn, f)
+	if err != nil {
+		return err
+	}
+	a.counts.add(Counts{Read: p.done, Skipped: p.done})
+	if p.done < f.Rows {
+		err := inBatches(ctx, w.source, f, p.done, w.batch, func(first int64, rows []payment.Row) error {
+			counts, err := out.write(ctx, &batch{auditID: a.id, file: p, first: first, rows: rows})
+			a.counts.add(counts)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return release(ctx)
+}
