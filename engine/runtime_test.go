@@ -1,0 +1,234 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/coder/quartz"
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/engine/enginetest"
+)
+
+// running starts a runtime on a store in memory and the real clock, and ends it with the test.
+func running(t *testing.T, store engine.Store, tune func(*engine.Config), dags ...engine.AnyDAG) *engine.Runtime {
+	t.Helper()
+	catalog, err := engine.Compile(dags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := engine.Config{Store: store, Catalog: catalog, Log: slog.New(slog.DiscardHandler), Poll: 20 * time.Millisecond, Heartbeat: 100 * time.Millisecond, DeadAfter: 500 * time.Millisecond, Name: t.Name()}
+	if tune != nil {
+		tune(&cfg)
+	}
+	r, err := engine.NewRuntime(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if n := r.Repairs(); n != 0 {
+			t.Errorf("%d runs had to be pushed on", n)
+		}
+	})
+	select {
+	case <-r.Ready():
+	case err := <-done:
+		t.Fatal("the runtime ended early: ", err)
+	case <-time.After(10 * time.Second):
+		t.Fatal("the runtime is not ready")
+	}
+	return r
+}
+
+// settled triggers a run and waits until it is over.
+func settled(t *testing.T, r *engine.Runtime, dag string) engine.RunView {
+	t.Helper()
+	row, err := r.Control().Trigger(t.Context(), engine.TriggerRequest{DAG: dag, By: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return over(t, r, row)
+}
+
+func over(t *testing.T, r *engine.Runtime, row engine.RunRow) engine.RunView {
+	t.Helper()
+	store := r.Control().Store()
+	var view engine.RunView
+	eventually(t, "run "+row.RunID+" is over", func() bool {
+		rows, err := store.RunsByKey(t.Context(), []int64{row.Key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		views, err := engine.View(t.Context(), store, rows, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		view = views[0]
+		return view.Run.State.Terminal()
+	})
+	return view
+}
+
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("not in time: " + what)
+		}
+	}
+}
+
+func states(v engine.RunView) map[string]string {
+	out := map[string]string{}
+	for _, tv := range v.Tasks {
+		id := tv.Task
+		if tv.MapIndex >= 0 {
+			id = fmt.Sprintf("%s[%d]", id, tv.MapIndex)
+		}
+		out[id] = string(tv.State)
+	}
+	return out
+}
+
+func sameStates(t *testing.T, v engine.RunView, want map[string]string) {
+	t.Helper()
+	got := states(v)
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("states of run %s:\n got %v\nwant %v", v.Run.RunID, got, want)
+	}
+}
+
+type run = engine.Run[engine.NoParams]
+
+func TestValuesFlowAlongEdges(t *testing.T) {
+	d := engine.New[engine.NoParams]("values")
+	list := engine.After(d.Run(), "list", func(context.Context, run) ([]int, error) { return []int{1, 2, 3}, nil })
+	doubled := engine.Map(list, "doubled", func(_ context.Context, n int) (int, error) { return 2 * n, nil })
+	text := engine.Map(doubled, "text", func(_ context.Context, n int) (string, error) { return fmt.Sprint(n), nil })
+	sum := engine.After2(doubled, text, "sum", func(_ context.Context, ns []int, ts []string) (string, error) {
+		s := 0
+		for _, n := range ns {
+			s += n
+		}
+		return fmt.Sprint(s, ts), nil
+	})
+	var got string
+	engine.Sink(sum, "keep", func(_ context.Context, s string) error { got = s; return nil })
+	r := running(t, enginetest.NewStore(quartz.NewReal()), nil, d)
+	v := settled(t, r, "values")
+	if v.Run.State != engine.RunSuccess || got != "12 [2 4 6]" {
+		t.Errorf("run ended %s with %q", v.Run.State, got)
+	}
+	sameStates(t, v, map[string]string{"list": "success", "doubled[0]": "success", "doubled[1]": "success", "doubled[2]": "success",
+		"text[0]": "success", "text[1]": "success", "text[2]": "success", "sum": "success", "keep": "success"})
+}
+
+func TestFailureStopsWhatReadsIt(t *testing.T) {
+	boom := errors.New("boom")
+	d := engine.New[engine.NoParams]("failing")
+	bad := engine.After(d.Run(), "bad", func(context.Context, run) (int, error) { return 0, boom })
+	below := engine.After(bad, "below", func(_ context.Context, n int) (int, error) { return n, nil })
+	engine.Sink(below, "leaf", func(context.Context, int) error { return nil })
+	var seen engine.Result[int]
+	engine.Sink(engine.Settled(bad), "settled", func(_ context.Context, r engine.Result[int]) error { seen = r; return nil })
+	engine.Sink(d.Run(), "skips", func(context.Context, run) error { return engine.Skip("nothing to do") })
+	r := running(t, enginetest.NewStore(quartz.NewReal()), nil, d)
+	v := settled(t, r, "failing")
+	sameStates(t, v, map[string]string{"bad": "failed", "below": "upstream_failed", "leaf": "upstream_failed", "settled": "success", "skips": "skipped"})
+	if v.Run.State != engine.RunFailed {
+		t.Errorf("run ended %s", v.Run.State)
+	}
+	if seen.State != engine.Failed || seen.Err == nil || seen.Err.Error() != "boom" {
+		t.Errorf("settled saw %+v", seen)
+	}
+}
+
+func TestRetriesClearAndMark(t *testing.T) {
+	tries := 0
+	d := engine.New[engine.NoParams]("retrying", engine.DefaultRetry(engine.Retry{Max: 2, Initial: time.Millisecond}))
+	flaky := engine.After(d.Run(), "flaky", func(context.Context, run) (int, error) {
+		if tries++; tries < 3 {
+			return 0, errors.New("not yet")
+		}
+		return tries, nil
+	})
+	hopeless := engine.After(flaky, "hopeless", func(context.Context, int) (int, error) { return 0, engine.Permanent(errors.New("never")) })
+	engine.Sink(hopeless, "last", func(context.Context, int) error { return nil })
+	r := running(t, enginetest.NewStore(quartz.NewReal()), nil, d)
+	v := settled(t, r, "retrying")
+	sameStates(t, v, map[string]string{"flaky": "success", "hopeless": "failed", "last": "upstream_failed"})
+
+	// A success without an output is refused while somebody reads it.
+	c := r.Control()
+	mark := engine.MarkRequest{Selection: engine.Selection{Tasks: []string{"hopeless"}}, State: engine.Success, By: "me"}
+	var invalid *engine.InvalidError
+	if _, err := c.Mark(t.Context(), "retrying", v.Run.RunID, mark); !errors.As(err, &invalid) || invalid.Field != "output" {
+		t.Fatalf("mark without an output: %v", err)
+	}
+	mark.Output = []byte("7")
+	if _, err := c.Mark(t.Context(), "retrying", v.Run.RunID, mark); err != nil {
+		t.Fatal(err)
+	}
+	v = over(t, r, v.Run)
+	sameStates(t, v, map[string]string{"flaky": "success", "hopeless": "success", "last": "success"})
+	if v.Run.State != engine.RunSuccess {
+		t.Errorf("run ended %s after the mark", v.Run.State)
+	}
+	if _, err := c.Clear(t.Context(), "retrying", v.Run.RunID, engine.Selection{Tasks: []string{"hopeless"}, Downstream: true}, false, "me"); err != nil {
+		t.Fatal(err)
+	}
+	v = over(t, r, v.Run)
+	sameStates(t, v, map[string]string{"flaky": "success", "hopeless": "failed", "last": "upstream_failed"})
+}
+
+func BenchmarkMemory(b *testing.B) {
+	d := engine.New[engine.NoParams]("fan", engine.MaxActiveTasks(engine.Unlimited))
+	for i := range 100 {
+		engine.Sink(d.Run(), fmt.Sprint("t", i), func(context.Context, run) error { return nil })
+	}
+	catalog, err := engine.Compile(d)
+	if err != nil {
+		b.Fatal(err)
+	}
+	store := enginetest.NewStore(quartz.NewReal())
+	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: slog.New(slog.DiscardHandler), Slots: 200})
+	if err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	<-r.Ready()
+	for b.Loop() {
+		row, err := r.Control().Trigger(ctx, engine.TriggerRequest{DAG: "fan", RunID: fmt.Sprint(b.N, time.Now().UnixNano())})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for {
+			rows, _ := store.RunsByKey(ctx, []int64{row.Key})
+			if rows[0].State.Terminal() {
+				break
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
+}
