@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -117,8 +118,8 @@ func (f *fixture) running(dag string) int64 {
 	return f.run(dag)
 }
 
-// change makes one transition of a run and returns what it was told of the ends. No State: it stays as it is; no States: so
-// do they.
+// change makes one transition of a run and returns what it was told of the ends. State, States, Version and FailedTasks stay
+// as they are where c has none.
 func (f *fixture) change(c engine.RunChange, ends ...engine.Lease) []bool {
 	f.Helper()
 	var told []bool
@@ -136,6 +137,8 @@ func (f *fixture) change(c engine.RunChange, ends ...engine.Lease) []bool {
 			if c.States == nil {
 				c.States = runs[0].States
 			}
+			c.Version = cmp.Or(c.Version, runs[0].Version)
+			c.FailedTasks = cmp.Or(c.FailedTasks, runs[0].FailedTasks)
 			return []engine.RunChange{c}, nil
 		},
 	}))

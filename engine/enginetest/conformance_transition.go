@@ -28,14 +28,26 @@ var transitionCases = []conformanceCase{
 		equal(f, "state", f.row(run).State, engine.RunRunning)
 		equal(f, "length of states", len(f.row(run).States), 0)
 	}},
-	{"other fields are written when they are set and stay otherwise", transitionFields},
-	{"a reopened run has no end and no failed tasks", func(f *fixture) {
+	{"start and end are written when they are set and stay otherwise", transitionTimes},
+	{"version and number of failed tasks are always written", func(f *fixture) {
+		run := f.running("d")
+		for _, c := range []engine.RunChange{
+			{Version: "v2", FailedTasks: 3}, {Version: "v3", FailedTasks: 0}, {Version: "", FailedTasks: 1},
+		} {
+			c.Key, c.State = run, engine.RunRunning
+			f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Decide: func(time.Time, []engine.RunRow, []bool) ([]engine.RunChange, error) {
+				return []engine.RunChange{c}, nil
+			}}))
+			equal(f, "version", f.row(run).Version, c.Version)
+			equal(f, "failed tasks", f.row(run).FailedTasks, c.FailedTasks)
+		}
+	}},
+	{"a reopened run has no end", func(f *fixture) {
 		run, at := f.running("d"), f.now()
-		f.change(engine.RunChange{Key: run, State: engine.RunFailed, StartedAt: &at, EndedAt: &at, FailedTasks: 2})
+		f.change(engine.RunChange{Key: run, State: engine.RunFailed, StartedAt: &at, EndedAt: &at})
 		f.change(engine.RunChange{Key: run, State: engine.RunQueued, Reopened: true})
 		equal(f, "state", f.row(run).State, engine.RunQueued)
 		f.sameTime("ended at", f.row(run).EndedAt, nil)
-		equal(f, "failed tasks", f.row(run).FailedTasks, 0)
 		f.sameTime("started at", f.row(run).StartedAt, &at)
 		equal(f, "started again", f.start(5, "d"), []int64{run})
 	}},
@@ -131,19 +143,21 @@ func decideSees(f *fixture) {
 	f.sameTime("start", seen.Start, &logical)
 }
 
-func transitionFields(f *fixture) {
+func transitionTimes(f *fixture) {
 	run := f.running("d")
 	start := f.now()
 	end := start.Add(time.Minute)
-	f.change(engine.RunChange{Key: run, Version: "v2", StartedAt: &start, EndedAt: &end, FailedTasks: 3})
+	f.change(engine.RunChange{Key: run, StartedAt: &start, EndedAt: &end})
 	for _, c := range []engine.RunChange{{Key: run}, {Key: run, State: engine.RunSuccess, States: []byte("x")}} {
 		f.change(c)
 		r := f.row(run)
-		equal(f, "version", r.Version, "v2")
-		equal(f, "failed tasks", r.FailedTasks, 3)
 		f.sameTime("started at", r.StartedAt, &start)
 		f.sameTime("ended at", r.EndedAt, &end)
 	}
+	later := end.Add(time.Minute)
+	f.change(engine.RunChange{Key: run, StartedAt: &end, EndedAt: &later})
+	f.sameTime("started at", f.row(run).StartedAt, &end)
+	f.sameTime("ended at", f.row(run).EndedAt, &later)
 }
 
 func decideErrs(f *fixture) {

@@ -135,19 +135,14 @@ func (r *run) set(c engine.RunChange) {
 		r.change(c.State, r.row.Backfill)
 	}
 	r.row.States = bytes.Clone(c.States)
-	if c.Version != "" {
-		r.row.Version = c.Version
-	}
+	r.row.Version, r.row.FailedTasks = c.Version, c.FailedTasks
 	if c.StartedAt != nil {
 		r.row.StartedAt = copyOf(c.StartedAt)
 	}
 	if c.EndedAt != nil {
 		r.row.EndedAt = copyOf(c.EndedAt)
 	}
-	if c.Reopened { // what the run's end had set is taken back
-		r.row.EndedAt, r.row.FailedTasks = nil, 0
-	}
-	if c.FailedTasks != 0 {
-		r.row.FailedTasks = c.FailedTasks
+	if c.Reopened {
+		r.row.EndedAt = nil
 	}
 }
