@@ -1,0 +1,162 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// claimReady leases ready tasks. The slots are shared out over those DAGs that have any; what a DAG leaves of its share
+// is for the next round. A DAG with many tasks takes no more than its share in a round, so that it starves nobody, and
+// rows are locked only as far as they are (nearly) sure to be taken. Of each run's facts only one row per run carries them.
+//
+// $1 worker, $2 lease, $3 slots, $4 queues, $5 DAGs in order, $6 room of each.
+const claimReady = `WITH alive AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = $1 FOR KEY SHARE),
+	wanted AS MATERIALIZED (
+		SELECT c.dag_id, c.room, c.n
+		FROM unnest($5::text[], $6::int[]) WITH ORDINALITY AS c(dag_id, room, n)
+		WHERE c.room > 0 AND EXISTS (SELECT FROM alive)
+			AND NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused)
+			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.lease IS NULL AND q.queue = ANY($4))),
+	share AS MATERIALIZED (SELECT ceil($3::numeric / greatest(count(*), 1))::int AS size FROM wanted),
+	picked AS MATERIALIZED (
+		SELECT c.n, q.id, q.priority, q.seq
+		FROM wanted c CROSS JOIN share CROSS JOIN LATERAL (
+			SELECT q.ctid AS id, q.priority, q.seq FROM tidemill.task_queue q
+			WHERE q.dag_id = c.dag_id AND q.lease IS NULL AND q.queue = ANY($4)
+			ORDER BY q.priority DESC, q.seq LIMIT least(c.room, share.size) FOR UPDATE SKIP LOCKED) q),
+	chosen AS MATERIALIZED (
+		SELECT p.id FROM (SELECT p.*, row_number() OVER (PARTITION BY p.n ORDER BY p.priority DESC, p.seq) AS turn FROM picked p) p
+		ORDER BY p.turn, p.n LIMIT $3),
+	leased AS (
+		UPDATE tidemill.task_queue q SET lease = $2, worker = $1, leased_at = clock_timestamp()
+		FROM chosen c WHERE q.ctid = c.id
+		RETURNING q.run_id, q.task_id, q.map_index, q.dag_id, q.try, q.priority, q.seq)
+	SELECT l.run_id, l.task_id, l.map_index, l.dag_id, l.try, ` + runColumns + `
+	FROM (SELECT l.*, row_number() OVER (PARTITION BY l.run_id ORDER BY l.priority DESC, l.seq) AS nth FROM leased l) l
+		LEFT JOIN tidemill.runs r ON r.id = l.run_id AND l.nth = 1
+	ORDER BY l.run_id, l.nth`
+
+// maxRounds bounds how often what DAGs left of their shares is offered to the others.
+const maxRounds = 4
+
+// Claim implements engine.Dispatcher. Tasks of paused DAGs are not claimed. A DAG is served at most once in each round of
+// sharing; those with exact limits come first.
+func (s *Store) Claim(ctx context.Context, c engine.ClaimRequest) ([]engine.Leased, error) {
+	var out []engine.Leased
+	var free []claimShare
+	for _, d := range c.DAGs {
+		if d.MaxActive > 0 || len(d.TaskLimits) > 0 {
+			continue
+		}
+		free = append(free, claimShare{d.ID, min(d.Room, c.Slots)})
+	}
+	slots := c.Slots
+	if limited := len(c.DAGs) - len(free); limited > 0 {
+		// Each limited DAG is its own transaction; together they take no more than their part of the slots.
+		got, err := s.claimLimited(ctx, c, len(free) > 0)
+		if err != nil {
+			return nil, fmt.Errorf("claim tasks: %w", err)
+		}
+		out = append(out, got...)
+		slots -= len(got)
+	}
+	got, err := s.claimFree(ctx, c, free, slots)
+	if err != nil {
+		return nil, fmt.Errorf("claim tasks: %w", err)
+	}
+	return append(out, got...), nil
+}
+
+// A claimShare is a DAG with room for some of its tasks.
+type claimShare struct {
+	dag  string
+	room int
+}
+
+// claimFree claims tasks that are under no limit but their worker's. Each round is a statement and a transaction of its own.
+func (s *Store) claimFree(ctx context.Context, c engine.ClaimRequest, dags []claimShare, slots int) ([]engine.Leased, error) {
+	var out []engine.Leased
+	for round := 0; round < maxRounds && slots > 0 && len(dags) > 0; round++ {
+		var got []engine.Leased
+		err := s.repeat(ctx, func(ctx context.Context) (err error) {
+			got, err = s.claimRound(ctx, c, dags, slots)
+			return err
+		})
+		if err != nil {
+			if len(out) > 0 {
+				s.log.Warn("claim cut short", "error", err) // what is leased already must reach the worker
+				return out, nil
+			}
+			return nil, err
+		}
+		out = append(out, got...)
+		slots -= len(got)
+		if len(got) == 0 {
+			break
+		}
+		dags = leftOver(dags, got)
+	}
+	return out, nil
+}
+
+// leftOver returns the DAGs that may have more: those that got something and have room still.
+func leftOver(dags []claimShare, got []engine.Leased) []claimShare {
+	if len(dags) == 1 {
+		return nil // its share was all
+	}
+	n := map[string]int{}
+	for i := range got {
+		n[got[i].DAG]++
+	}
+	var out []claimShare
+	for _, d := range dags {
+		if k := n[d.dag]; k > 0 && k < d.room {
+			out = append(out, claimShare{d.dag, d.room - k})
+		}
+	}
+	return out
+}
+
+func (s *Store) claimRound(ctx context.Context, c engine.ClaimRequest, dags []claimShare, slots int) ([]engine.Leased, error) {
+	ids := make([]string, len(dags))
+	rooms := make([]int32, len(dags))
+	for i, d := range dags {
+		ids[i], rooms[i] = d.dag, int32(min(d.room, slots)) //nolint:gosec // bounded by the slots
+	}
+	rows, err := s.work.Query(ctx, claimReady, c.Worker, nullable(c.Lease), slots, c.Queues, ids, rooms)
+	if err != nil {
+		return nil, err
+	}
+	return collectLeased(rows, c)
+}
+
+// collectLeased reads what a claim returned; the first row of each run carries the run's facts.
+func collectLeased(rows pgx.Rows, c engine.ClaimRequest) ([]engine.Leased, error) {
+	defer rows.Close()
+	var out []engine.Leased
+	var l engine.Leased
+	var run engine.RunRow
+	l.ID = c.Lease
+	full := append([]any{&l.Run.Key, &l.Task, &l.MapIndex, &l.DAG, &l.Try}, runTargets(&run)...)
+	bare := make([]any, len(full))
+	copy(bare, full[:5])
+	for rows.Next() {
+		dest := bare
+		if rows.RawValues()[5] != nil {
+			dest = full
+			run = engine.RunRow{}
+		}
+		if err := rows.Scan(dest...); err != nil {
+			return nil, err
+		}
+		l.Lease.Run = l.Run.Key
+		one := l
+		one.Run = run
+		out = append(out, one)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,222 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+const (
+	upsertDAGs = `INSERT INTO tidemill.dags (dag_id, version, build, max_active_runs, registered_at, seen_at)
+		SELECT c.dag_id, c.version, c.build, c.max_active_runs, now(), now()
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::int[]) AS c(dag_id, version, build, max_active_runs)
+		ORDER BY c.dag_id
+		ON CONFLICT (dag_id) DO UPDATE SET version = excluded.version, build = excluded.build,
+			max_active_runs = excluded.max_active_runs, seen_at = excluded.seen_at`
+
+	insertVersions = `INSERT INTO tidemill.dag_versions (dag_id, version, spec, created_at)
+		SELECT c.dag_id, c.version, c.spec::json, now() FROM unnest($1::text[], $2::text[], $3::text[]) AS c(dag_id, version, spec)
+		ORDER BY c.dag_id, c.version
+		ON CONFLICT (dag_id, version) DO NOTHING`
+
+	readDAGs = `SELECT d.dag_id, d.version, d.paused, d.registered_at, d.max_active_runs, d.seen_at, v.spec::text,
+			(SELECT r.logical_date FROM tidemill.runs r
+				WHERE r.dag_id = d.dag_id AND r.logical_date IS NOT NULL AND r.run_type = 'scheduled'
+				ORDER BY r.logical_date DESC LIMIT 1)
+		FROM tidemill.dags d LEFT JOIN tidemill.dag_versions v ON v.dag_id = d.dag_id AND v.version = d.version`
+)
+
+// Register implements engine.Registry.
+func (s *Store) Register(ctx context.Context, dags []engine.DAGRecord) ([]engine.DAGStatus, error) {
+	if len(dags) == 0 {
+		return nil, nil
+	}
+	var ids, versions, builds, specs []string
+	var limits []int32
+	for _, d := range dags {
+		spec, err := json.Marshal(d.Spec)
+		if err != nil {
+			return nil, fmt.Errorf("register DAG %q: encode its spec: %w", d.ID, err)
+		}
+		ids = append(ids, d.ID)
+		versions = append(versions, d.Version)
+		builds = append(builds, d.Build)
+		specs = append(specs, string(spec))
+		limits = append(limits, int32(d.MaxActiveRuns)) //nolint:gosec // checked at registration
+	}
+	var found []engine.DAGStatus
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, upsertDAGs, ids, versions, builds, limits); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, insertVersions, ids, versions, specs); err != nil {
+			return err
+		}
+		var err error
+		found, err = query(ctx, tx, scanDAG, readDAGs+` WHERE d.dag_id = ANY($1)`, ids)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("register %d DAGs: %w", len(dags), err)
+	}
+	byID := make(map[string]engine.DAGStatus, len(found))
+	for _, d := range found {
+		byID[d.ID] = d
+	}
+	out := make([]engine.DAGStatus, len(dags))
+	for i, d := range dags {
+		out[i] = byID[d.ID]
+	}
+	return out, nil
+}
+
+func scanDAG(row pgx.CollectableRow) (d engine.DAGStatus, err error) {
+	var spec *string
+	if err := row.Scan(&d.ID, &d.Version, &d.Paused, &d.RegisteredAt, &d.MaxActiveRuns, &d.SeenAt, &spec, &d.LastScheduled); err != nil {
+		return d, err
+	}
+	if spec == nil {
+		return d, nil
+	}
+	if err := json.Unmarshal([]byte(*spec), &d.Spec); err != nil {
+		return d, fmt.Errorf("decode spec of DAG %q: %w", d.ID, err)
+	}
+	return d, nil
+}
+
+// DAGStatuses implements engine.Reader: by id.
+func (s *Store) DAGStatuses(ctx context.Context) ([]engine.DAGStatus, error) {
+	out, err := query(ctx, s.look, scanDAG, readDAGs+` ORDER BY d.dag_id`)
+	if err != nil {
+		return nil, fmt.Errorf("read DAGs: %w", err)
+	}
+	return out, nil
+}
+
+// Spec implements engine.Reader.
+func (s *Store) Spec(ctx context.Context, dag, version string) (engine.Spec, error) {
+	var spec engine.Spec
+	var text string
+	err := s.look.QueryRow(ctx, `SELECT spec::text FROM tidemill.dag_versions WHERE dag_id = $1 AND version = $2`, dag, version).Scan(&text)
+	if err != nil {
+		return spec, fmt.Errorf("read version %q of DAG %q: %w", version, dag, notFound(err))
+	}
+	if err := json.Unmarshal([]byte(text), &spec); err != nil {
+		return spec, fmt.Errorf("decode version %q of DAG %q: %w", version, dag, err)
+	}
+	return spec, nil
+}
+
+// SetPaused implements engine.Registry.
+func (s *Store) SetPaused(ctx context.Context, dag string, paused bool) error {
+	return s.change(ctx, fmt.Sprintf("pause DAG %q (%t)", dag, paused),
+		`UPDATE tidemill.dags SET paused = $2 WHERE dag_id = $1`, dag, paused)
+}
+
+// change runs one statement that must find its row; engine.ErrNotFound when it does not.
+func (s *Store) change(ctx context.Context, what, sql string, args ...any) error {
+	tag, err := s.look.Exec(ctx, sql, args...)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = engine.ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// notFound turns the lack of a row into engine.ErrNotFound.
+func notFound(err error) error {
+	if err == pgx.ErrNoRows { //nolint:errorlint // as Scan returns it
+		return engine.ErrNotFound
+	}
+	return err
+}
+
+const (
+	insertRuns = `INSERT INTO tidemill.runs (dag_id, run_id, run_type, logical_date, interval_start, interval_end, params, version, backfill_id,
+			position, triggered_by, note, priority, deadline, only_tasks, queued_at, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now(), 'queued')
+		ON CONFLICT DO NOTHING RETURNING id`
+
+	findRun = `SELECT id FROM tidemill.runs WHERE dag_id = $1 AND (logical_date = $2 OR run_id = $3) ORDER BY logical_date = $2 DESC NULLS LAST LIMIT 1`
+
+	insertDeadline = `INSERT INTO tidemill.timers (run_id, task_id, map_index, kind, dag_id, due_at)
+		SELECT r.id, '', -1, $2, r.dag_id, r.queued_at + r.deadline FROM tidemill.runs r WHERE r.id = ANY($1)`
+)
+
+// CreateRuns implements engine.Registry. A DAG that was never registered is engine.ErrNotFound.
+func (s *Store) CreateRuns(ctx context.Context, runs []engine.NewRun) ([]engine.Created, error) {
+	var out []engine.Created
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+		out, err = createRuns(ctx, tx, runs)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create %d runs: %w", len(runs), err)
+	}
+	return out, nil
+}
+
+// createRuns inserts runs, pipelined. A run that is there already, committed or not, makes the insertion wait for it and
+// then do nothing; it is looked up in a later statement, which sees it.
+func createRuns(ctx context.Context, tx pgx.Tx, runs []engine.NewRun) ([]engine.Created, error) {
+	if err := registered(ctx, tx, runs); err != nil {
+		return nil, err
+	}
+	out := make([]engine.Created, len(runs))
+	b := &pgx.Batch{}
+	for i := range runs {
+		r := &runs[i]
+		b.Queue(insertRuns, r.DAG, r.RunID, string(r.Type), r.Logical, r.Start, r.End, r.Params, r.Version, r.Backfill,
+			r.Order, clean(r.TriggeredBy), clean(r.Note), r.Priority, r.Deadline, r.OnlyTasks).Query(func(rows pgx.Rows) error {
+			keys, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+			if len(keys) > 0 {
+				out[i].Key = keys[0]
+			}
+			return err
+		})
+	}
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return nil, err
+	}
+	var timed []int64
+	b = &pgx.Batch{}
+	for i := range runs {
+		switch r := &runs[i]; {
+		case out[i].Key == 0:
+			out[i].Exists = true
+			b.Queue(findRun, r.DAG, r.Logical, r.RunID).QueryRow(func(row pgx.Row) error { return row.Scan(&out[i].Key) })
+		case r.Deadline > 0:
+			timed = append(timed, out[i].Key)
+		}
+	}
+	if len(timed) > 0 {
+		b.Queue(insertDeadline, timed, string(engine.TimerDeadline))
+	}
+	return out, tx.SendBatch(ctx, b).Close()
+}
+
+func registered(ctx context.Context, tx pgx.Tx, runs []engine.NewRun) error {
+	dags := map[string]bool{}
+	var ids []string
+	for i := range runs {
+		if !dags[runs[i].DAG] {
+			dags[runs[i].DAG] = true
+			ids = append(ids, runs[i].DAG)
+		}
+	}
+	missing, err := query(ctx, tx, pgx.RowTo[string], `SELECT c.dag_id FROM unnest($1::text[]) AS c(dag_id)
+		WHERE NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id)`, ids)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("DAG %q: %w", missing[0], engine.ErrNotFound)
+	}
+	return nil
+}

@@ -1,0 +1,61 @@
+package postgres_test
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/engine/enginetest"
+	"github.com/tidemill/tidemill/internal/testkit"
+	"github.com/tidemill/tidemill/migrations"
+	"github.com/tidemill/tidemill/storage/postgres"
+)
+
+// open returns a store on an empty database of the test's own, and the database's address.
+func open(t testing.TB, opts postgres.Options) (*postgres.Store, string) {
+	t.Helper()
+	url := testkit.Migrated(t, migrations.Engine)
+	return openAt(t, url, opts), url
+}
+
+// openAt opens another store on a database, as another process would.
+func openAt(t testing.TB, url string, opts postgres.Options) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), url, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	url := testkit.Migrated(t, migrations.Engine)
+	enginetest.Conformance(t, func(t *testing.T) engine.Store {
+		empty(t, url)
+		return openAt(t, url, postgres.Options{})
+	})
+}
+
+// empty takes everything out of a database and starts its numbers anew.
+func empty(t *testing.T, url string) {
+	t.Helper()
+	execute(t, url, `DO $$ BEGIN
+		EXECUTE (SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' RESTART IDENTITY'
+			FROM pg_tables WHERE schemaname = 'tidemill');
+	END $$`)
+}
+
+// execute runs one statement on a connection of its own.
+func execute(t testing.TB, url, sql string, args ...any) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context()) //nolint:errcheck // nothing is pending
+	if _, err := conn.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}

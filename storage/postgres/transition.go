@@ -1,0 +1,184 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+const (
+	lockRuns = `SELECT id FROM tidemill.runs WHERE id = ANY($1) ORDER BY id FOR UPDATE`
+
+	endLeases = `DELETE FROM tidemill.task_queue q
+		USING unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) WITH ORDINALITY AS e(run_id, task_id, map_index, lease, n)
+		WHERE q.run_id = e.run_id AND q.task_id = e.task_id AND q.map_index = e.map_index AND q.lease = e.lease
+		RETURNING e.n`
+
+	readRuns = `SELECT ` + runColumns + `, r.states, coalesce(d.paused, false)
+		FROM tidemill.runs r LEFT JOIN tidemill.dags d ON d.dag_id = r.dag_id
+		WHERE r.id = ANY($1) ORDER BY r.id`
+
+	readClock = `SELECT clock_timestamp(), pg_current_xact_id()::text`
+)
+
+// Transition implements engine.Dispatcher in two round trips. Runs that there are not are left out; Decide gets those
+// found in ascending order. A change of a run that is not among them is an error.
+//
+// Once the decision is made ctx no longer cancels it: the last pipeline ends within seconds, and cutting it would only
+// leave its outcome unknown.
+func (s *Store) Transition(ctx context.Context, t engine.Transition) error {
+	keys := slices.Compact(slices.Sorted(slices.Values(t.Runs)))
+	replace := false
+	err := s.repeat(ctx, func(ctx context.Context) error {
+		conn, err := s.work.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		defer rollback(ctx, conn.Conn())
+		found, err := s.begin(ctx, conn, keys, t.Ends)
+		if err != nil {
+			return err
+		}
+		return s.decide(ctx, conn, found, t.Decide, &replace)
+	})
+	if err != nil {
+		var own decideError
+		if errors.As(err, &own) {
+			return own.error
+		}
+		return fmt.Errorf("transition of %d runs: %w", len(keys), err)
+	}
+	return nil
+}
+
+// A decideError is an error of the engine's Decide, which is returned as it is.
+type decideError struct{ error }
+
+func (e decideError) Unwrap() error { return e.error }
+
+// What a transaction found under its locks.
+type found struct {
+	runs []engine.RunRow
+	held []bool
+	now  time.Time
+	xid  string
+}
+
+// begin is the first round trip: it begins a transaction, locks the runs, ends the leases and reads.
+func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, ends []engine.Lease) (*found, error) {
+	f := &found{held: make([]bool, len(ends)), runs: make([]engine.RunRow, 0, len(keys))}
+	b := &pgx.Batch{}
+	b.Queue("BEGIN")
+	if len(keys) > 0 {
+		b.Queue(lockRuns, keys)
+	}
+	queueEnds(b, ends, f.held)
+	if len(keys) > 0 {
+		queueReadRuns(b, keys, f)
+	}
+	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&f.now, &f.xid) })
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		return nil, beforeCommit(conn.Conn(), err)
+	}
+	return f, nil
+}
+
+// queueEnds queues the deletion of the queue rows that still carry their lease, in the order of their keys.
+func queueEnds(b *pgx.Batch, ends []engine.Lease, held []bool) {
+	if len(ends) == 0 {
+		return
+	}
+	order := make([]int, len(ends))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return compareKeys(ends[i].TaskKey, ends[j].TaskKey) })
+	var keys keyColumns
+	var leases uuids
+	for _, i := range order {
+		keys.add(ends[i].TaskKey)
+		leases = append(leases, ends[i].ID)
+	}
+	b.Queue(endLeases, keys.runs, keys.tasks, keys.indexes, leases).Query(func(rows pgx.Rows) error {
+		var n int64
+		_, err := pgx.ForEachRow(rows, []any{&n}, func() error {
+			held[order[n-1]] = true
+			return nil
+		})
+		return err
+	})
+}
+
+func queueReadRuns(b *pgx.Batch, keys []int64, f *found) {
+	b.Queue(readRuns, keys).Query(func(rows pgx.Rows) error {
+		var r engine.RunRow
+		dest := append(runTargets(&r), &r.States, &r.DAGPaused)
+		_, err := pgx.ForEachRow(rows, dest, func() error {
+			f.runs = append(f.runs, r)
+			return nil
+		})
+		return err
+	})
+}
+
+// decide asks the engine what follows, and stores that in the second round trip. Rows of the queue and of history are
+// first written as if they were new, which they nearly always are; if one is there already all is repeated with
+// statements that replace it.
+func (s *Store) decide(ctx context.Context, conn *pgxpool.Conn, f *found, decide engine.Decide, replace *bool) error {
+	changes, err := decide(f.now, f.runs, slices.Clone(f.held))
+	if err != nil {
+		return final{decideError{err}}
+	}
+	w := writes{now: f.now, replace: *replace}
+	for i := range changes {
+		if err := w.add(&changes[i], f.runs); err != nil {
+			return final{err}
+		}
+	}
+	b := &pgx.Batch{}
+	w.queue(b)
+	b.Queue("COMMIT")
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+	defer cancel()
+	if err := conn.SendBatch(last, b).Close(); err != nil {
+		if lost(err) && conn.Conn().IsClosed() {
+			if err := s.settle(ctx, f.xid, err); err != nil {
+				return err
+			}
+		} else {
+			return s.refused(err, replace)
+		}
+	}
+	s.stats.transitions.Add(1)
+	return nil
+}
+
+// refused turns to replacing when a row was there already.
+func (s *Store) refused(err error, replace *bool) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "23505" && !*replace && (pg.ConstraintName == "attempts_pkey" || pg.ConstraintName == "task_queue_pkey") {
+		*replace = true
+		s.stats.rewrites.Add(1)
+		return again{err}
+	}
+	return err
+}
+
+// An again asks for a repetition at once.
+type again struct{ error }
+
+func (e again) Unwrap() error { return e.error }
+
+func compareKeys(a, b engine.TaskKey) int {
+	return cmp.Or(cmp.Compare(a.Run, b.Run), cmp.Compare(a.Task, b.Task), cmp.Compare(a.MapIndex, b.MapIndex))
+}

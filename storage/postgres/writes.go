@@ -1,0 +1,160 @@
+package postgres
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// writes are the changes of a transition, gathered into one statement per table. They are queued in the order of locks:
+// runs, queue, history, timers, virtual nodes, outbox.
+type writes struct {
+	now     time.Time
+	replace bool // rows of the queue and of history may be there already
+
+	runs      runColumnsOut
+	dequeue   keyColumns
+	enqueue   queueColumns
+	cancel    keyColumns
+	attempts  attemptColumns
+	untimers  timerColumns
+	timers    timerColumns
+	closes    closeColumns
+	events    eventColumns
+	callbacks callbackColumns
+}
+
+// add gathers one run's change; locked are in ascending order. It refuses one that reaches beyond the runs that are locked.
+func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
+	i, ok := slices.BinarySearchFunc(locked, c.Key, func(r engine.RunRow, k int64) int { return cmp.Compare(r.Key, k) })
+	if !ok {
+		return fmt.Errorf("change of run %d, which is not one of the transition's", c.Key)
+	}
+	run := &locked[i]
+	if err := ownKeys(c); err != nil {
+		return err
+	}
+	w.runs.add(c)
+	for _, k := range c.Dequeue {
+		w.dequeue.add(k)
+	}
+	for i := range c.Enqueue {
+		w.enqueue.add(&c.Enqueue[i])
+	}
+	for _, k := range c.Cancel {
+		w.cancel.add(k)
+	}
+	for i := range c.Attempts {
+		w.attempts.add(&c.Attempts[i])
+	}
+	for _, t := range c.Untimers {
+		w.untimers.add(t, run.DAG)
+	}
+	for _, t := range c.Timers {
+		w.timers.add(t, run.DAG)
+	}
+	for _, v := range c.Close {
+		w.closes.add(v)
+	}
+	for i := range c.Events {
+		w.events.add(&c.Events[i])
+	}
+	for i := range c.Callbacks {
+		w.callbacks.add(&c.Callbacks[i])
+	}
+	return nil
+}
+
+// ownKeys refuses a change of one run that holds tasks of another: those are not locked.
+func ownKeys(c *engine.RunChange) error {
+	refuse := func(what string, k engine.TaskKey) error {
+		return fmt.Errorf("change of run %d: %s names task %q of run %d", c.Key, what, k.Task, k.Run)
+	}
+	for i := range c.Attempts {
+		if c.Attempts[i].Run != c.Key {
+			return refuse("Attempts", c.Attempts[i].TaskKey)
+		}
+	}
+	for i := range c.Enqueue {
+		if c.Enqueue[i].Run != c.Key {
+			return refuse("Enqueue", c.Enqueue[i].TaskKey)
+		}
+	}
+	for what, keys := range map[string][]engine.TaskKey{"Dequeue": c.Dequeue, "Cancel": c.Cancel} {
+		for _, k := range keys {
+			if k.Run != c.Key {
+				return refuse(what, k)
+			}
+		}
+	}
+	for what, timers := range map[string][]engine.Timer{"Timers": c.Timers, "Untimers": c.Untimers} {
+		for _, t := range timers {
+			if t.Run != c.Key {
+				return refuse(what, t.TaskKey)
+			}
+		}
+	}
+	return nil
+}
+
+// queue queues the statements that have something to do.
+func (w *writes) queue(b *pgx.Batch) {
+	w.runs.queue(b)
+	if len(w.dequeue.runs) > 0 {
+		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
+	}
+	w.enqueue.queue(b, w.now, w.replace)
+	if len(w.cancel.runs) > 0 {
+		b.Queue(cancelRows, w.cancel.runs, w.cancel.tasks, w.cancel.indexes)
+	}
+	w.attempts.queue(b, w.replace)
+	w.untimers.queueDelete(b)
+	w.timers.queueSet(b)
+	w.closes.queue(b, w.now)
+	w.events.queue(b)
+	w.callbacks.queue(b, w.now)
+}
+
+const updateRuns = `UPDATE tidemill.runs r SET
+	state = c.state,
+	states = c.states,
+	version = coalesce(nullif(c.version, ''), r.version),
+	started_at = coalesce(c.started_at, r.started_at),
+	ended_at = CASE WHEN c.reopened THEN NULL ELSE coalesce(c.ended_at, r.ended_at) END,
+	failed_tasks = CASE WHEN c.reopened THEN c.failed_tasks ELSE coalesce(nullif(c.failed_tasks, 0), r.failed_tasks) END
+	FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
+		AS c(id, state, states, version, started_at, ended_at, reopened, failed_tasks)
+	WHERE r.id = c.id`
+
+type runColumnsOut struct {
+	keys     []int64
+	states   []string
+	blobs    [][]byte
+	versions []string
+	started  []*time.Time
+	ended    []*time.Time
+	reopened []bool
+	failed   []int32
+}
+
+func (o *runColumnsOut) add(c *engine.RunChange) {
+	o.keys = append(o.keys, c.Key)
+	o.states = append(o.states, string(c.State))
+	o.blobs = append(o.blobs, c.States)
+	o.versions = append(o.versions, c.Version)
+	o.started = append(o.started, c.StartedAt)
+	o.ended = append(o.ended, c.EndedAt)
+	o.reopened = append(o.reopened, c.Reopened)
+	o.failed = append(o.failed, int32(c.FailedTasks)) //nolint:gosec // bounded by the number of tasks
+}
+
+func (o *runColumnsOut) queue(b *pgx.Batch) {
+	if len(o.keys) > 0 {
+		b.Queue(updateRuns, o.keys, o.states, o.blobs, o.versions, o.started, o.ended, o.reopened, o.failed)
+	}
+}

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+const (
+	insertAttempts = `INSERT INTO tidemill.attempts (run_id, task_id, map_index, try, state, ending, queued_at, started_at, ended_at,
+			worker, version, build, error, marked_by, output, inputs)
+		SELECT c.* FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
+			$9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::bytea[]) AS c`
+
+	replacingAttempts = ` ON CONFLICT (run_id, task_id, map_index, try) DO UPDATE SET state = excluded.state, ending = excluded.ending,
+		queued_at = excluded.queued_at, started_at = excluded.started_at, ended_at = excluded.ended_at, worker = excluded.worker,
+		version = excluded.version, build = excluded.build, error = excluded.error, marked_by = excluded.marked_by,
+		output = excluded.output, inputs = excluded.inputs, seq = DEFAULT`
+)
+
+type attemptColumns struct {
+	keyColumns
+	tries    []int32
+	states   []string
+	endings  []string
+	queued   []*time.Time
+	started  []*time.Time
+	ended    []time.Time
+	workers  []string
+	versions []string
+	builds   []string
+	errors   []string
+	by       []string
+	outputs  [][]byte
+	inputs   [][]byte
+}
+
+func (o *attemptColumns) add(a *engine.Attempt) {
+	o.keyColumns.add(a.TaskKey)
+	o.tries = append(o.tries, int32(a.Try)) //nolint:gosec // tries stay small
+	o.states = append(o.states, string(a.State))
+	o.endings = append(o.endings, string(a.Ending))
+	o.queued = append(o.queued, a.QueuedAt)
+	o.started = append(o.started, a.StartedAt)
+	o.ended = append(o.ended, a.EndedAt)
+	o.workers = append(o.workers, clean(a.Worker))
+	o.versions = append(o.versions, a.Version)
+	o.builds = append(o.builds, a.Build)
+	o.errors = append(o.errors, clean(a.Error))
+	o.by = append(o.by, clean(a.By))
+	o.outputs = append(o.outputs, a.Output)
+	o.inputs = append(o.inputs, a.Inputs)
+}
+
+func (o *attemptColumns) queue(b *pgx.Batch, replace bool) {
+	if len(o.runs) == 0 {
+		return
+	}
+	sql := insertAttempts
+	if replace {
+		sql += replacingAttempts
+	}
+	b.Queue(sql, o.runs, o.tasks, o.indexes, o.tries, o.states, o.endings, o.queued, o.started, o.ended,
+		o.workers, o.versions, o.builds, o.errors, o.by, o.outputs, o.inputs)
+}
+
+const closeNodes = `UPDATE tidemill.virtual_nodes v SET state = c.state, message = c.why, ended_at = $6
+	FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[]) AS c(run_id, task_id, map_index, state, why)
+	WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index AND v.state <> ALL($7)`
+
+// terminalStates are the names of the states in which a node has ended.
+var terminalStates = func() []string {
+	var out []string
+	for _, st := range []engine.State{engine.None, engine.Scheduled, engine.Queued, engine.Running, engine.Success, engine.Failed,
+		engine.Skipped, engine.UpstreamFailed, engine.UpForRetry, engine.Restarting, engine.Removed} {
+		if st.Terminal() {
+			out = append(out, string(st))
+		}
+	}
+	return out
+}()
+
+type closeColumns struct {
+	keyColumns
+	states []string
+	whys   []string
+}
+
+func (o *closeColumns) add(v engine.VirtualClose) {
+	o.keyColumns.add(v.Task)
+	o.states = append(o.states, string(v.State))
+	o.whys = append(o.whys, clean(v.Why))
+}
+
+func (o *closeColumns) queue(b *pgx.Batch, now time.Time) {
+	if len(o.runs) > 0 {
+		b.Queue(closeNodes, o.runs, o.tasks, o.indexes, o.states, o.whys, now, terminalStates)
+	}
+}

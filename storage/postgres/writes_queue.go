@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+const (
+	dequeueRows = `DELETE FROM tidemill.task_queue q USING unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
+		WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index`
+
+	cancelRows = `UPDATE tidemill.task_queue q SET cancelled = true
+		FROM unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
+		WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease IS NOT NULL`
+
+	// enqueueReady puts items into the queue that nobody holds yet.
+	enqueueReady = `INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at)
+		SELECT c.run_id, c.task_id, c.map_index, c.dag_id, c.try, c.priority, c.queue, $8::timestamptz
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[])
+			WITH ORDINALITY AS c(run_id, task_id, map_index, dag_id, try, priority, queue, n)
+		ORDER BY c.n`
+
+	// enqueueLeased hands items over to workers, which keep their row while that happens. Without a row there is no lease.
+	enqueueLeased = `WITH w AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = ANY($9) ORDER BY id FOR KEY SHARE)
+		INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, lease, worker, leased_at)
+		SELECT c.run_id, c.task_id, c.map_index, c.dag_id, c.try, c.priority, c.queue, $8::timestamptz,
+			CASE WHEN w.id IS NOT NULL THEN c.lease END, w.id, CASE WHEN w.id IS NOT NULL THEN $8::timestamptz END
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $10::uuid[], $11::bigint[])
+			WITH ORDINALITY AS c(run_id, task_id, map_index, dag_id, try, priority, queue, lease, worker, n)
+			LEFT JOIN w ON w.id = c.worker AND c.lease IS NOT NULL
+		ORDER BY c.n`
+
+	// replacingQueued takes the place of what an instance has in the queue; it counts as enqueued anew.
+	replacingQueued = ` ON CONFLICT (run_id, task_id, map_index) DO UPDATE SET dag_id = excluded.dag_id, try = excluded.try,
+		priority = excluded.priority, queue = excluded.queue, queued_at = excluded.queued_at, lease = excluded.lease,
+		worker = excluded.worker, leased_at = excluded.leased_at, cancelled = false, seq = DEFAULT`
+)
+
+type queueColumns struct {
+	keyColumns
+	dags       []string
+	tries      []int32
+	priorities []int32
+	queues     []string
+	leases     []pgtype.UUID
+	workers    []int64
+	handed     []int64 // the workers that get something
+}
+
+func (o *queueColumns) add(q *engine.QueueItem) {
+	o.keyColumns.add(q.TaskKey)
+	o.dags = append(o.dags, q.DAG)
+	o.tries = append(o.tries, int32(q.Try))                //nolint:gosec // tries stay small
+	o.priorities = append(o.priorities, int32(q.Priority)) //nolint:gosec // checked at registration
+	o.queues = append(o.queues, q.Queue)
+	o.leases = append(o.leases, nullable(q.Lease))
+	o.workers = append(o.workers, q.Worker)
+	if q.Lease != uuid.Nil && !slices.Contains(o.handed, q.Worker) {
+		o.handed = append(o.handed, q.Worker)
+	}
+}
+
+func (o *queueColumns) queue(b *pgx.Batch, now time.Time, replace bool) {
+	if len(o.runs) == 0 {
+		return
+	}
+	args := []any{o.runs, o.tasks, o.indexes, o.dags, o.tries, o.priorities, o.queues, now}
+	sql := enqueueReady
+	if len(o.handed) > 0 {
+		sql = enqueueLeased
+		args = append(args, o.handed, o.leases, o.workers)
+	}
+	if replace {
+		sql += replacingQueued
+	}
+	b.Queue(sql, args...)
+}
+
+const (
+	deleteTimers = `DELETE FROM tidemill.timers t USING unnest($1::bigint[], $2::text[], $3::int[], $4::text[]) AS c(run_id, task_id, map_index, kind)
+		WHERE t.run_id = c.run_id AND t.task_id = c.task_id AND t.map_index = c.map_index AND t.kind = c.kind`
+
+	setTimers = `INSERT INTO tidemill.timers (run_id, task_id, map_index, kind, dag_id, due_at)
+		SELECT * FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[])
+		ON CONFLICT (run_id, task_id, map_index, kind) DO UPDATE SET due_at = excluded.due_at`
+)
+
+type timerColumns struct {
+	keyColumns
+	kinds []string
+	dags  []string
+	dues  []time.Time
+}
+
+func (o *timerColumns) add(t engine.Timer, dag string) {
+	o.keyColumns.add(t.TaskKey)
+	o.kinds = append(o.kinds, string(t.Kind))
+	o.dags = append(o.dags, dag)
+	o.dues = append(o.dues, t.DueAt)
+}
+
+func (o *timerColumns) queueDelete(b *pgx.Batch) {
+	if len(o.runs) > 0 {
+		b.Queue(deleteTimers, o.runs, o.tasks, o.indexes, o.kinds)
+	}
+}
+
+func (o *timerColumns) queueSet(b *pgx.Batch) {
+	if len(o.runs) > 0 {
+		b.Queue(setTimers, o.runs, o.tasks, o.indexes, o.kinds, o.dags, o.dues)
+	}
+}
