@@ -99,7 +99,7 @@ func TestBackfillOrderCheck(t *testing.T) {
 }
 
 func TestBackfillOverlap(t *testing.T) {
-	open := map[int64]BackfillRange{7: {at("2024-01-03T00:00:00Z"), at("2024-01-09T23:59:59.999999999Z")}}
+	open := map[int64]BackfillRange{7: {at("2024-01-03T00:00:00Z"), at("2024-01-09T23:59:59.999999Z")}}
 	for _, c := range []struct {
 		from, to string
 		conflict bool

@@ -130,8 +130,8 @@ func (c *cron) fire(after time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// endOfFirsts returns when in a spell its readings no longer fire: at its end, or for fixed hours at the first reading that
-// occurs again after it. Zero: never.
+// endOfFirsts returns when in a spell its readings no longer fire: at its end, or for fixed hours at the first reading
+// that occurs again after it. Zero: never.
 func (c *cron) endOfFirsts(s spell) time.Time {
 	if again := s.offset - s.after; again > 0 && !c.repeats && !s.end.IsZero() {
 		return s.end.Add(-again)
@@ -168,8 +168,8 @@ func (c *cron) reading(after time.Time) time.Time {
 	return time.Time{}
 }
 
-// A spell is the time in which a zone's clock keeps its offset from UTC: [start, end), with the offsets before and after it.
-// start and end are zero where it is unbounded; before and after are then its own offset.
+// A spell is the time in which a zone's clock keeps its offset from UTC: [start, end), with the offsets before and after
+// it. start and end are zero where it is unbounded; before and after are then its own offset.
 type spell struct {
 	start, end            time.Time
 	offset, before, after time.Duration

@@ -23,7 +23,7 @@ func DayBounds(logical time.Time, zone *time.Location) (start, end time.Time) {
 func ParseDate(field, text string, zone *time.Location) (first, last time.Time, err error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		first, end := DayBounds(time.Date(day.Year(), day.Month(), day.Day(), 12, 0, 0, 0, zone), zone)
-		return first, end.Add(-1), nil
+		return first, end.Add(-time.Microsecond), nil
 	}
 	if t, err := time.Parse(time.RFC3339Nano, text); err == nil {
 		return t.UTC(), t.UTC(), nil

@@ -33,6 +33,7 @@ func TestTimelineNext(t *testing.T) {
 		{"start date within an interval", "0 2 * * *", "UTC", "2024-01-01T10:00:00Z", "", "", true, registered, "2024-01-02T02:00:00Z 2024-01-03T02:00:00Z"},
 		{"start date without catchup", "0 2 * * *", "UTC", "2024-01-01T00:00:00Z", "", "", false, registered, "2024-01-04T02:00:00Z 2024-01-05T02:00:00Z"},
 		{"start date ahead", "0 2 * * *", "UTC", "2024-02-01T00:00:00Z", "", "", false, registered, "2024-02-01T02:00:00Z 2024-02-02T02:00:00Z"},
+		{"start date moved past the last run", "@daily", "UTC", "2024-02-01T00:00:00Z", "", "2024-01-07T00:00:00Z", true, "2024-03-01T00:00:00Z", "2024-02-01T00:00:00Z 2024-02-02T00:00:00Z"},
 		{"start date at midnight of the zone", "@daily", "Europe/Zurich", "2024-01-01T00:00:00+01:00", "", "", true, registered, "2023-12-31T23:00:00Z 2024-01-01T23:00:00Z"},
 		{"end date included", "@daily", "UTC", "", "2024-01-07T00:00:00Z", "2024-01-06T00:00:00Z", true, "2024-01-20T00:00:00Z", "2024-01-07T00:00:00Z 2024-01-08T00:00:00Z"},
 		{"end date passed", "@daily", "UTC", "", "2024-01-07T00:00:00Z", "2024-01-07T00:00:00Z", true, "2024-01-20T00:00:00Z", ""},
