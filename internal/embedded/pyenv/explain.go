@@ -14,7 +14,7 @@ func explain(err error, text string, python Python) error {
 	case containsAny(text, "THESE PACKAGES DO NOT MATCH THE HASHES", "Hash mismatch"):
 		return fmt.Errorf("a downloaded package is not the one that was pinned (its hash differs): %s", said)
 	case containsAny(text, "Name or service not known", "Temporary failure in name resolution", "nodename nor servname", "dns error",
-		"Network is unreachable", "Connection refused", "No route to host", "Failed to establish a new connection", "timed out", "Failed to fetch", "client error (Connect)"):
+		"(from versions: none)", "Network is unreachable", "Connection refused", "No route to host", "Failed to establish a new connection", "timed out", "Failed to fetch", "client error (Connect)"):
 		return fmt.Errorf("the Python package index cannot be reached: connect to the internet, or name a reachable index in PIP_INDEX_URL (with pip) or UV_INDEX_URL (with uv): %s", said)
 	case containsAny(text, "No space left on device", "Disk quota exceeded"):
 		return fmt.Errorf("the disk is full: %s", said)

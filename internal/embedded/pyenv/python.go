@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,37 +38,19 @@ type Python struct {
 const probe = `import sys, importlib.util as u
 print(sys.version_info[0], sys.version_info[1], sys.executable, all(u.find_spec(m) for m in ("venv", "ensurepip", "ssl")), u.find_spec("pip") is not None, sep="|")`
 
-// FindPython returns the interpreter on PATH to make an environment with, or [ErrNoPython]. It prefers 3.11 to 3.13,
-// then others, among them what can make environments, and among those what PATH calls python3.
+// FindPython returns the interpreter on PATH to make an environment with, or [ErrNoPython]. It prefers one that can make
+// environments, then 3.11 to 3.13, then what PATH names first.
 func FindPython(ctx context.Context) (Python, error) {
 	var found []Python
-	names := []string{"python3"}
-	for minor := newestMinor + 1; minor >= oldestMinor; minor-- {
-		names = append(names, fmt.Sprintf("python3.%d", minor))
-	}
-	for _, name := range append(names, "/usr/bin/python3") {
-		path, err := exec.LookPath(name)
+	for _, program := range programs() {
+		p, err := ask(ctx, program)
 		if err != nil {
-			continue
+			continue // a shim without an interpreter behind it, or an old one
 		}
-		out, err := exec.CommandContext(ctx, path, "-I", "-c", probe).Output()
-		if err != nil {
-			continue // a shim without an interpreter behind it
+		if p.rank() == 0 {
+			return p, nil
 		}
-		var p Python
-		var major int
-		fields := strings.Split(strings.TrimSpace(string(out)), "|")
-		if len(fields) != 5 {
-			continue
-		}
-		if _, err := fmt.Sscan(fields[0]+" "+fields[1], &major, &p.Minor); err != nil || major != 3 || p.Minor < oldestMinor {
-			continue
-		}
-		p.Path, p.Venv = fields[2], fields[3] == "True"
-		p.Pip = fields[4] == "True"
-		if !slices.Contains(found, p) {
-			found = append(found, p)
-		}
+		found = append(found, p)
 	}
 	if err := ctx.Err(); err != nil {
 		return Python{}, err
@@ -75,6 +60,40 @@ func FindPython(ctx context.Context) (Python, error) {
 	}
 	slices.SortStableFunc(found, func(a, b Python) int { return cmp.Compare(a.rank(), b.rank()) })
 	return found[0], nil
+}
+
+// programs lists the paths of what is called python3 or python3.N on PATH, in its order.
+func programs() []string {
+	names := []string{"python3"}
+	for minor := newestMinor; minor >= oldestMinor; minor-- {
+		names = append(names, fmt.Sprintf("python3.%d", minor))
+	}
+	var all []string
+	for _, name := range names {
+		for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+			if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(path) {
+				all = append(all, path)
+			}
+		}
+	}
+	return all
+}
+
+// ask returns what the interpreter says of itself, or why it does not serve.
+func ask(ctx context.Context, program string) (Python, error) {
+	out, err := exec.CommandContext(ctx, program, "-I", "-c", probe).Output()
+	if err != nil {
+		return Python{}, fmt.Errorf("ask %s what it is: %w", program, err)
+	}
+	fields := strings.Split(strings.TrimSpace(string(out)), "|")
+	if len(fields) != 5 {
+		return Python{}, fmt.Errorf("%s says %q of itself", program, out)
+	}
+	minor, err := strconv.Atoi(fields[1])
+	if err != nil || fields[0] != "3" || minor < oldestMinor {
+		return Python{}, fmt.Errorf("%s is Python %s.%s", program, fields[0], fields[1])
+	}
+	return Python{Path: fields[2], Minor: minor, Venv: fields[3] == "True", Pip: fields[4] == "True"}, nil
 }
 
 // rank orders interpreters, best first.
