@@ -17,8 +17,8 @@ type Batch[R any] struct {
 	writer   *Writer[R]
 	commitID string
 	topicID  string
-	base     *State // the log when the batch was begun
-	opened   time.Time
+	base     *State    // the log when the batch was begun
+	opened   time.Time // at the first chunk; zero: none yet
 
 	adding sync.RWMutex // held for reading by Add, for writing by Seal
 
@@ -36,7 +36,7 @@ type Batch[R any] struct {
 // Begin starts a batch that goes on where the log is now.
 func (w *Writer[R]) Begin(topicID string, base *State) *Batch[R] {
 	return &Batch[R]{
-		writer: w, commitID: w.newID(), topicID: topicID, base: base, opened: w.lake.now(),
+		writer: w, commitID: w.newID(), topicID: topicID, base: base,
 		days: map[Day]*dayFile[R]{}, parts: map[int32]*Range{}, counts: map[Day]*DayCounts{},
 	}
 }
@@ -66,9 +66,6 @@ func (b *Batch[R]) Size() (offsets, bytes int64) {
 	defer b.mu.Unlock()
 	return b.rows, b.bytes
 }
-
-// Opened is when the batch was begun.
-func (b *Batch[R]) Opened() time.Time { return b.opened }
 
 // Add takes in a chunk. Chunks of different partitions may be added at the same
 // time. It takes nothing, and returns ErrTooManyDays, if the batch would hold
@@ -109,6 +106,9 @@ func (b *Batch[R]) reserve(c *Chunk[R]) (map[Day]*dayFile[R], error) {
 	}
 	if len(b.days)+fresh > MaxOpenDays {
 		return nil, ErrTooManyDays
+	}
+	if b.opened.IsZero() {
+		b.opened = b.writer.lake.now()
 	}
 	p := b.part(c.partition)
 	if p.End != c.start {
@@ -172,6 +172,9 @@ func (b *Batch[R]) Seal(topic Topic) (*Sealed, error) {
 	}
 	if len(b.parts) == 0 {
 		return nil, nil
+	}
+	if b.opened.IsZero() {
+		b.opened = b.writer.lake.now()
 	}
 	s := &Sealed{entry: Entry{
 		Kind: KindWatermark, CommitID: b.commitID, Writer: b.writer.id, Topic: b.writer.lake.topic, TopicID: b.topicID,

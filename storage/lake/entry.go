@@ -154,3 +154,22 @@ func decodeEntry(topic string, n int64, text []byte) (Entry, error) {
 	}
 	return e, nil
 }
+
+// Offsets is how many offsets the entry accounts for.
+func (e *Entry) Offsets() (n int64) {
+	for _, r := range e.Partitions {
+		n += r.End - r.Start
+	}
+	return n
+}
+
+// Rows is how many rows the entry puts in.
+func (e *Entry) Rows() (n int64) {
+	for _, f := range e.Files {
+		n += f.Rows
+	}
+	return n
+}
+
+// Duration is from the batch's beginning to its commit.
+func (e *Entry) Duration() time.Duration { return time.Duration(e.DurationMS) * time.Millisecond }

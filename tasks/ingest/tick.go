@@ -1,0 +1,112 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/tidemill/tidemill/storage/lake"
+)
+
+// tick looks after what no record brings about: age, gaps at a partition's end,
+// a topic that changed, watermarks of an idle topic, commits of the dead. It
+// returns when the session ends.
+func (s *session[R]) tick() {
+	ctx := s.ctx
+	ticker := s.in.cfg.Clock.NewTicker(min(s.in.cfg.Tick, s.in.cfg.FlushAge), "ingest", "tick")
+	defer ticker.Stop()
+	finished := s.in.now()
+	for {
+		if err := s.look(ctx); err != nil {
+			if ctx.Err() == nil {
+				s.end(err)
+			}
+			return
+		}
+		if now := s.in.now(); now.Sub(finished) >= s.in.cfg.FinishEvery {
+			if err := s.in.cfg.Lake.Finish(ctx); err != nil && ctx.Err() == nil {
+				s.in.log.Warn("finishing others' commits failed: it is tried again", "error", err)
+			}
+			finished = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// look is one tick.
+func (s *session[R]) look(ctx context.Context) error {
+	topic, err := s.ask(ctx)
+	if errors.Is(err, errBroker) {
+		s.in.report(func(p *Progress) { p.Error = err.Error() })
+		return nil // if it lasts, the group's session will end
+	}
+	if err != nil {
+		return err
+	}
+	if topic.Partitions != s.known {
+		_ = s.in.asks.client.RefreshMetadata(s.in.cfg.Topic)
+		s.in.log.Info("the topic has new partitions: joining again", "partitions", topic.Partitions)
+		s.end(nil)
+		return nil
+	}
+	atEnd := true
+	progress := make([]PartitionProgress, 0, len(s.ids))
+	for _, p := range slices.Sorted(slices.Values(s.ids)) {
+		idle, next := s.claims[p].idle()
+		if idle && next < topic.Ends[p] {
+			if err := s.claims[p].trailingGap(ctx, topic.Ends[p]); err != nil {
+				return err
+			}
+			_, next = s.claims[p].idle()
+		}
+		atEnd = atEnd && next >= topic.Ends[p]
+		progress = append(progress, PartitionProgress{Partition: p, End: topic.Ends[p]})
+	}
+	if err := s.flushAged(ctx, atEnd); err != nil {
+		return err
+	}
+	s.reportLag(progress)
+	return nil
+}
+
+// flushAged commits a batch that is old enough, or, when the topic is idle and
+// read to its end, one that only moves the watermark.
+func (s *session[R]) flushAged(ctx context.Context, atEnd bool) error {
+	s.gate.RLock()
+	b, now := s.batch, s.in.now()
+	first := s.first.Load()
+	due := first != 0 && now.UnixNano()-first >= int64(s.in.cfg.FlushAge) ||
+		first == 0 && atEnd && s.oldWatermark(now)
+	s.gate.RUnlock()
+	if !due {
+		return nil
+	}
+	return s.flush(ctx, b)
+}
+
+// oldWatermark says whether a partition's watermark is due to be moved.
+func (s *session[R]) oldWatermark(now time.Time) bool {
+	return slices.ContainsFunc(s.ids, func(p int32) bool {
+		w := s.state.Partitions[lake.PartitionKey{TopicID: s.topicID, Partition: p}].Watermark
+		return now.Sub(w) >= s.in.cfg.WatermarkAge
+	})
+}
+
+func (s *session[R]) reportLag(progress []PartitionProgress) {
+	s.gate.RLock()
+	state := s.state
+	s.gate.RUnlock()
+	s.in.report(func(p *Progress) {
+		p.TopicID, p.Partitions, p.Lag, p.Watermark, p.Error = s.topicID, progress, 0, state.Watermark(), ""
+		for i := range progress {
+			progress[i].Next = state.Next(s.topicID, progress[i].Partition)
+			progress[i].Lag = max(progress[i].End-progress[i].Next, 0)
+			p.Lag += progress[i].Lag
+		}
+	})
+}
