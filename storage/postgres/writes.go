@@ -123,10 +123,10 @@ func (w *writes) queue(b *pgx.Batch) {
 const updateRuns = `UPDATE tidemill.runs r SET
 	state = c.state,
 	states = c.states,
-	version = coalesce(nullif(c.version, ''), r.version),
+	version = c.version,
 	started_at = coalesce(c.started_at, r.started_at),
 	ended_at = CASE WHEN c.reopened THEN NULL ELSE coalesce(c.ended_at, r.ended_at) END,
-	failed_tasks = CASE WHEN c.reopened THEN c.failed_tasks ELSE coalesce(nullif(c.failed_tasks, 0), r.failed_tasks) END
+	failed_tasks = c.failed_tasks
 	FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
 		AS c(id, state, states, version, started_at, ended_at, reopened, failed_tasks)
 	WHERE r.id = c.id`
