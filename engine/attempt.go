@@ -59,6 +59,16 @@ func (r *Runtime) execute(ctx context.Context, a *attempt) {
 		tc.report = func(ctx context.Context, nodes []VirtualState) error {
 			return r.store.ReportVirtual(ctx, a.Lease, nodes)
 		}
+		tc.read = func(ctx context.Context) ([]VirtualState, error) {
+			rows, err := r.store.Virtuals(ctx, []int64{a.Lease.Run})
+			var nodes []VirtualState
+			for _, row := range rows {
+				if row.Runner == a.TaskKey {
+					nodes = append(nodes, row.VirtualState)
+				}
+			}
+			return nodes, err
+		}
 	}
 	if a.task.timeout > 0 {
 		timer := r.clock.AfterFunc(a.task.timeout, func() { a.cancel(errTimedOut) }, "timeout")

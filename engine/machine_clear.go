@@ -27,6 +27,9 @@ func (m *machine) clear(keys []TaskKey, leased map[TaskKey]bool) {
 func (m *machine) clearInstance(t *Task, in *Instance, k TaskKey, leased bool) {
 	in.Failures, in.Lost = 0, false
 	m.dirty[t.index] = true
+	if t.spec.HasVirtual {
+		m.change.Close = append(m.change.Close, VirtualClose{Task: k, Forget: true})
+	}
 	switch in.State {
 	case None, Restarting:
 		return

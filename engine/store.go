@@ -340,11 +340,13 @@ type VirtualState struct {
 	Try       int
 }
 
-// A VirtualClose ends the virtual nodes of a runner that are not terminal when its attempt ends.
+// A VirtualClose ends the virtual nodes of a runner that are not terminal when its attempt ends. With Forget it deletes all of them
+// instead: the runner was cleared and starts from nothing.
 type VirtualClose struct {
-	Task  TaskKey
-	State State
-	Why   string
+	Task   TaskKey
+	State  State
+	Why    string
+	Forget bool
 }
 
 // An OutboxClaim asks for messages.

@@ -25,6 +25,7 @@ type taskContext struct {
 	lease  Lease
 	log    *slog.Logger
 	report func(context.Context, []VirtualState) error
+	read   func(context.Context) ([]VirtualState, error)
 }
 
 type taskContextKey struct{}
@@ -57,4 +58,14 @@ func Report(ctx context.Context, nodes ...VirtualState) error {
 		return nil
 	}
 	return t.report(ctx, nodes)
+}
+
+// Reported returns how the virtual nodes of the task stand that its earlier tries have reported, since it was last cleared. It errs
+// outside a task made with [Virtual].
+func Reported(ctx context.Context) ([]VirtualState, error) {
+	t, ok := ctx.Value(taskContextKey{}).(*taskContext)
+	if !ok || t.read == nil {
+		return nil, fmt.Errorf("read virtual nodes: not in a task that was made with engine.Virtual")
+	}
+	return t.read(ctx)
 }

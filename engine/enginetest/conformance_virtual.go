@@ -97,4 +97,6 @@ func virtualClose(f *fixture) {
 		equal(f, "state of another runner's", have["b/"+string(s)].State, s)
 	}
 	equal(f, "nodes", len(have), 2*len(states))
+	f.change(engine.RunChange{Key: run, Close: []engine.VirtualClose{{Task: b.TaskKey, Forget: true}}})
+	equal(f, "nodes after one runner's were forgotten", len(f.virtuals(run)), len(states))
 }

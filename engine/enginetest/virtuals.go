@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tidemill/tidemill/engine"
@@ -37,10 +38,14 @@ func (r *run) report(runner engine.TaskKey, n engine.VirtualState) {
 	r.virtuals = append(r.virtuals, &virtual{runner, copyVirtual(n)})
 }
 
-// closeVirtuals ends those nodes of a runner that have not ended.
+// closeVirtuals ends those nodes of a runner that have not ended, or forgets all of them.
 func (s *Store) closeVirtuals(c engine.VirtualClose, now time.Time) {
 	r := s.runs[c.Task.Run]
 	if r == nil {
+		return
+	}
+	if c.Forget {
+		r.virtuals = slices.DeleteFunc(r.virtuals, func(v *virtual) bool { return v.runner == c.Task })
 		return
 	}
 	for _, v := range r.virtuals {

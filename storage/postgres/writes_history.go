@@ -82,13 +82,23 @@ var terminalStates = func() []string {
 	return out
 }()
 
+// forgetNodes deletes all nodes of runners that were cleared.
+const forgetNodes = `DELETE FROM tidemill.virtual_nodes v
+	USING unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
+	WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index`
+
 type closeColumns struct {
 	keyColumns
 	states []string
 	whys   []string
+	forget keyColumns
 }
 
 func (o *closeColumns) add(v engine.VirtualClose) {
+	if v.Forget {
+		o.forget.add(v.Task)
+		return
+	}
 	o.keyColumns.add(v.Task)
 	o.states = append(o.states, string(v.State))
 	o.whys = append(o.whys, clean(v.Why))
@@ -97,5 +107,8 @@ func (o *closeColumns) add(v engine.VirtualClose) {
 func (o *closeColumns) queue(b *pgx.Batch, now time.Time) {
 	if len(o.runs) > 0 {
 		b.Queue(closeNodes, o.runs, o.tasks, o.indexes, o.states, o.whys, now, terminalStates)
+	}
+	if len(o.forget.runs) > 0 {
+		b.Queue(forgetNodes, o.forget.runs, o.forget.tasks, o.forget.indexes)
 	}
 }

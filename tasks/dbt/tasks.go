@@ -1,0 +1,288 @@
+package dbt
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// Variables is what the input of a dbt task says to dbt: the run's own environment variables, such as the day that it is for.
+type Variables interface {
+	DBTVariables() map[string]string
+}
+
+// Built is what a run of models yields.
+type Built struct {
+	Models    int               `json:"models"`
+	Rows      map[string]int64  `json:"rows"` // affected, by model; none where the database did not say
+	Seconds   float64           `json:"seconds"`
+	Variables map[string]string `json:"variables"`
+}
+
+// DBTVariables hands the run's variables on to the tests.
+func (b Built) DBTVariables() map[string]string { return b.Variables }
+
+// Tested is what a run of tests yields.
+type Tested struct {
+	Tests    int      `json:"tests"`
+	Warnings []string `json:"warnings"` // task ids of tests of severity warn that found something
+	Seconds  float64  `json:"seconds"`
+}
+
+// Run makes the task dbt_run: it builds the project's models by one dbt, and shows each as a task instance of its own,
+// dbt_run_<model>. A retry builds only what did not pass before.
+func Run[T Variables](after engine.In[T], r *Runner, opts ...engine.TaskOption) engine.Node[Built] {
+	return engine.After(after, "dbt_run", func(ctx context.Context, in T) (Built, error) {
+		vars := in.DBTVariables()
+		res, err := runNodes(ctx, r, CommandRun, vars)
+		b := Built{Models: len(res.Nodes), Rows: map[string]int64{}, Seconds: res.Elapsed.Seconds(), Variables: vars}
+		for _, n := range res.Nodes {
+			if n.Rows >= 0 {
+				b.Rows[n.Name] = n.Rows
+			}
+		}
+		return b, err
+	}, append(opts, engine.Virtual(known(r, CommandRun)))...)
+}
+
+// Test makes the task dbt_test: it runs the project's tests by one dbt, and shows each as a task instance of its own,
+// dbt_test_<test>. A retry runs only what did not pass before.
+func Test(after engine.In[Built], r *Runner, opts ...engine.TaskOption) engine.Node[Tested] {
+	return engine.After(after, "dbt_test", func(ctx context.Context, in Built) (Tested, error) {
+		res, err := runNodes(ctx, r, CommandTest, in.Variables)
+		t := Tested{Tests: len(res.Nodes), Warnings: []string{}, Seconds: res.Elapsed.Seconds()}
+		for _, n := range res.Nodes {
+			if n.State == Warned {
+				t.Warnings = append(t.Warnings, n.TaskID)
+			}
+		}
+		return t, err
+	}, append(opts, engine.Virtual(known(r, CommandTest)))...)
+}
+
+// known lists the nodes of a command as far as the project has been parsed.
+func known(r *Runner, c Command) func() []engine.VirtualSpec {
+	return func() []engine.VirtualSpec {
+		m, err := r.Parsed()
+		if err != nil {
+			return nil // not parsed yet: the nodes show with the first run
+		}
+		nodes := Nodes(m, c)
+		ids := taskIDs(nodes)
+		specs := make([]engine.VirtualSpec, len(nodes))
+		for i, n := range nodes {
+			specs[i] = engine.VirtualSpec{ID: n.TaskID, Doc: n.Description, Upstream: upstream(n, ids)}
+		}
+		return specs
+	}
+}
+
+func taskIDs(nodes []Node) map[string]string {
+	ids := make(map[string]string, len(nodes))
+	for _, n := range nodes {
+		ids[n.UniqueID] = n.TaskID
+	}
+	return ids
+}
+
+func upstream(n Node, ids map[string]string) []string {
+	var up []string
+	for _, d := range n.DependsOn {
+		if id, ok := ids[d]; ok {
+			up = append(up, id)
+		}
+	}
+	return up
+}
+
+// runNodes runs a command inside a task and reports every node of it as it goes. What an earlier try of the same task has passed
+// is not run again.
+func runNodes(ctx context.Context, r *Runner, c Command, vars map[string]string) (Result, error) {
+	m, err := r.Manifest(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("parse the dbt project: %w", err)
+	}
+	planned := Nodes(m, c)
+	rest, passed, err := leftOver(ctx, planned)
+	if err != nil {
+		return Result{}, err
+	}
+	log := engine.Log(ctx)
+	inv := Invocation{Command: c, Env: vars, Log: func(level, node, line string) {
+		switch level {
+		case "error":
+			log.Error(line, "node", node)
+		case "warn":
+			log.Warn(line, "node", node)
+		case "info":
+			log.Info(line, "node", node)
+		}
+	}}
+	if len(rest) < len(planned) {
+		log.Info("a retry: only what did not pass before is run", "nodes", len(rest), "passed_before", len(passed))
+		for _, n := range rest {
+			inv.Nodes = append(inv.Nodes, n.UniqueID)
+		}
+	}
+	rep := newReporter(ctx, taskIDs(planned))
+	inv.Observe = rep.observe
+	res, err := r.Run(rep.ctx, inv)
+	if rerr := rep.close(); rerr != nil {
+		return res, errors.Join(rerr, err)
+	}
+	if errors.Is(err, ErrEmptySelection) || errors.Is(err, ErrUsage) {
+		err = engine.Permanent(err)
+	}
+	return res, err
+}
+
+// leftOver divides the planned nodes by what earlier tries of this task have reported: those still to be run, and those that
+// passed. When all have passed, all are run again.
+func leftOver(ctx context.Context, planned []Node) (rest []Node, passed []string, err error) {
+	reported, err := engine.Reported(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	state := make(map[string]engine.State, len(reported))
+	for _, v := range reported {
+		state[v.ID] = v.State
+	}
+	for _, n := range planned {
+		if state[n.TaskID] == engine.Success {
+			passed = append(passed, n.TaskID)
+		} else {
+			rest = append(rest, n)
+		}
+	}
+	if len(rest) == 0 {
+		return planned, nil, nil
+	}
+	return rest, passed, nil
+}
+
+// A reporter turns dbt's events into the states of virtual nodes, in a goroutine of its own so that dbt's log is never held up by the
+// store. Newer states of a node replace older ones that have not been stored yet.
+type reporter struct {
+	ctx     context.Context // ends when the lease is lost
+	cancel  context.CancelCauseFunc
+	ids     map[string]string
+	mu      sync.Mutex
+	pending map[string]engine.VirtualState
+	order   []string
+	wake    chan struct{}
+	done    chan struct{}
+	err     error
+}
+
+func newReporter(ctx context.Context, ids map[string]string) *reporter {
+	r := &reporter{ids: ids, pending: map[string]engine.VirtualState{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	r.ctx, r.cancel = context.WithCancelCause(ctx)
+	store := context.WithoutCancel(ctx)
+	go func() {
+		defer close(r.done)
+		for range r.wake {
+			r.flush(store)
+		}
+		r.flush(store)
+	}()
+	return r
+}
+
+func (r *reporter) observe(e NodeEvent) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	v := virtual(e, r.ids)
+	if _, ok := r.pending[v.ID]; !ok {
+		r.order = append(r.order, v.ID)
+	}
+	r.pending[v.ID] = v
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (r *reporter) flush(ctx context.Context) {
+	r.mu.Lock()
+	states := make([]engine.VirtualState, 0, len(r.order))
+	for _, id := range r.order {
+		states = append(states, r.pending[id])
+	}
+	r.order = nil
+	clear(r.pending)
+	r.mu.Unlock()
+	if len(states) == 0 {
+		return
+	}
+	if err := engine.Report(ctx, states...); err != nil {
+		r.mu.Lock()
+		r.err = fmt.Errorf("report dbt's nodes: %w", err)
+		r.mu.Unlock()
+		r.cancel(err)
+	}
+}
+
+// close stores what is left and returns the first error of storing.
+func (r *reporter) close() error {
+	close(r.wake)
+	<-r.done
+	r.cancel(nil)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// virtual is a node as the engine shows it.
+func virtual(e NodeEvent, ids map[string]string) engine.VirtualState {
+	v := engine.VirtualState{ID: e.TaskID, Message: e.Message, Upstream: upstream(e.Node, ids)}
+	switch e.State {
+	case Planned:
+		v.State = engine.Queued
+	case Running:
+		v.State = engine.Running
+	case Success, Warned:
+		v.State = engine.Success
+	case Failed:
+		v.State = engine.Failed
+	case Skipped:
+		v.State = engine.UpstreamFailed
+	}
+	v.StartedAt, v.EndedAt = moment(e.StartedAt), moment(e.FinishedAt)
+	details := map[string]any{"unique_id": e.UniqueID, "kind": e.Kind, "seconds": e.ExecutionTime.Seconds()}
+	if e.Rows >= 0 {
+		details["rows"] = e.Rows
+	}
+	if e.Kind == KindTest || e.Kind == KindUnitTest {
+		details["failures"] = e.Failures
+		details["warned"] = e.State == Warned
+	}
+	if e.Relation != "" {
+		details["relation"] = e.Relation
+	}
+	if raw, err := json.Marshal(details); err == nil {
+		v.Details = raw
+	}
+	return v
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// Parsed returns the project's manifest where it has been parsed already, and an error that says so where it has not. It starts
+// nothing.
+func (r *Runner) Parsed() (*Manifest, error) {
+	m, _, err := r.known()
+	if err == nil && m == nil {
+		err = errors.New("dbt: the project has not been parsed yet")
+	}
+	return m, err
+}
