@@ -1,0 +1,3 @@
+package warehouse_test
+
+func runChild() bool { return false }
