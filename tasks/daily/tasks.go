@@ -1,0 +1,79 @@
+package daily
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/storage/lake"
+	"github.com/tidemill/tidemill/storage/warehouse"
+	"github.com/tidemill/tidemill/tasks/dbt"
+)
+
+// Params are the params of a daily run.
+type Params struct {
+	// Day is the day that a run without a logical date is for, or that another run is for instead of its own.
+	Day lake.Day `json:"day,omitempty" doc:"the UTC day to work on, such as 2024-01-05; default: that of the logical date"`
+}
+
+// Validate checks the day.
+func (p Params) Validate() error {
+	if p.Day == "" {
+		return nil
+	}
+	if _, err := lake.ParseDay(string(p.Day)); err != nil {
+		return fmt.Errorf("day: %w", err)
+	}
+	return nil
+}
+
+// Tasks are the bodies; its fields are required.
+type Tasks struct {
+	Lake      *lake.Lake
+	Warehouse *warehouse.Warehouse
+	Now       func() time.Time
+}
+
+// Loaded is what the load yields.
+type Loaded struct {
+	Day   lake.Day             `json:"day"`
+	RunID string               `json:"run_id"`
+	Load  warehouse.LoadResult `json:"load"`
+}
+
+// DBTVariables tells dbt the day and the run that it works for.
+func (l Loaded) DBTVariables() map[string]string {
+	return map[string]string{"TIDEMILL_DBT_DAY": string(l.Day), "TIDEMILL_DBT_RUN_ID": l.RunID}
+}
+
+var _ dbt.Variables = Loaded{}
+
+// Load brings every file of the lake up to the run's day that is not loaded yet into bronze.
+func (t Tasks) Load(ctx context.Context, f Freshness) (Loaded, error) {
+	info, ok := engine.Info(ctx)
+	if !ok {
+		return Loaded{}, fmt.Errorf("load: called outside a task")
+	}
+	result, err := t.Warehouse.Load(ctx, warehouse.Request{DAGID: info.DAG, RunID: info.RunID, TaskID: info.Task, Try: info.Try, LogicalDate: f.Logical, Day: f.Day})
+	if err != nil {
+		return Loaded{}, err
+	}
+	engine.Log(ctx).Info("loaded", "day", f.Day, "files", result.Files, "late_files", result.LateFiles, "rows_read", result.Attempt.Read,
+		"rows_loaded", result.Attempt.Loaded, "rows_duplicate", result.Attempt.Duplicate, "rows_conflicting", result.Attempt.Conflicting, "rows_rejected", result.Attempt.Rejected)
+	return Loaded{Day: f.Day, RunID: info.RunID, Load: result}, nil
+}
+
+// QualityMetrics measures the day as the run left it, in metadata.data_quality_metrics.
+func (t Tasks) QualityMetrics(ctx context.Context, l Loaded, tested dbt.Tested) (warehouse.Metrics, error) {
+	m, err := t.Warehouse.Quality(ctx, l.Day, l.RunID)
+	if err != nil {
+		return warehouse.Metrics{}, err
+	}
+	log := engine.Log(ctx)
+	log.Info("quality", "day", l.Day, "rows", m.Rows, "duplicates", m.Duplicates, "dead_letters", m.DeadLetters, "late_rows", m.LateRows, "fraud_count", m.FraudCount)
+	for _, w := range tested.Warnings {
+		log.Warn("a dbt test warned", "test", w)
+	}
+	return m, nil
+}
