@@ -93,7 +93,7 @@ func (b *Batch[R]) reserve(c *Chunk[R]) (map[Day]*dayFile[R], error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.sealed {
-		return nil, errors.New("lake: add to a batch that is sealed")
+		return nil, errSealed
 	}
 	if b.broken != nil {
 		return nil, b.broken
@@ -160,12 +160,15 @@ type Topic struct {
 }
 
 // Seal closes the batch and encodes it. It waits for Adds that are under way;
-// later ones fail. A batch that covers nothing is sealed to nil.
+// later ones fail, and so does a second Seal. A batch that covers nothing is sealed to nil.
 func (b *Batch[R]) Seal(topic Topic) (*Sealed, error) {
 	b.adding.Lock()
 	defer b.adding.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.sealed {
+		return nil, errSealed
+	}
 	b.sealed = true
 	if b.broken != nil {
 		return nil, b.broken

@@ -13,4 +13,6 @@ var (
 	ErrFenced = errors.New("lake: writer is fenced")
 	// ErrTooManyDays: the batch has MaxOpenDays days open; commit it first.
 	ErrTooManyDays = errors.New("lake: too many open days")
+
+	errSealed = errors.New("lake: the batch is sealed")
 )

@@ -45,12 +45,21 @@ func (w *Writer[R]) ID() string { return w.id }
 // newID is a UUID that sorts by time, so that files and entries do.
 func (w *Writer[R]) newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// Close takes the writer's folder away if nothing waits in it.
+// Close takes the writer's folder away, unless something waits in it that
+// others are to finish.
 func (w *Writer[R]) Close() error {
-	if err := w.lake.disk.Remove(writerFolder(w.id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	folder := writerFolder(w.id)
+	entries, err := w.lake.disk.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) || len(entries) > 0 {
+		return nil
+	}
+	if err == nil {
+		err = w.lake.removeIfThere(folder)
+	}
+	if err != nil {
 		return fmt.Errorf("close writer: %w", err)
 	}
-	w.lake.dirs.forget(writerFolder(w.id))
+	w.lake.dirs.forget(folder)
 	return nil
 }
 

@@ -45,12 +45,12 @@ func (s *session[R]) flush(ctx context.Context, b *lake.Batch[R]) error {
 }
 
 // commit commits the session's batch; the gate is held for writing. A disk or a
-// broker that fails is tried again until ctx ends: meanwhile nothing is read.
+// broker that fails is tried again until ctx ends: meanwhile nothing is read. A
+// batch that was given up may be committed later: it is the same commit still.
 func (s *session[R]) commit(ctx context.Context) error {
-	var sealed *lake.Sealed
 	wait := s.in.retries()
 	for {
-		entry, err := s.tryCommit(ctx, &sealed)
+		entry, err := s.tryCommit(ctx)
 		if err == nil {
 			return s.committed(ctx, entry)
 		}
@@ -70,19 +70,20 @@ func (s *session[R]) commit(ctx context.Context) error {
 // errEncode: the rows cannot be written as Parquet, however often one tries.
 var errEncode = errors.New("ingest: rows cannot be encoded")
 
-func (s *session[R]) tryCommit(ctx context.Context, sealed **lake.Sealed) (lake.Entry, error) {
+func (s *session[R]) tryCommit(ctx context.Context) (lake.Entry, error) {
 	// The id is asked for after the last record was read and before the commit:
 	// if it is still the same, all of the batch is of this incarnation.
 	topic, err := s.ask(ctx)
 	if err != nil {
 		return lake.Entry{}, err
 	}
-	if *sealed == nil {
-		if *sealed, err = s.batch.Seal(topic); err != nil {
+	if s.sealed == nil {
+		if s.sealed, err = s.batch.Seal(topic); err != nil {
 			return lake.Entry{}, fmt.Errorf("%w: %w", errEncode, err)
 		}
 	}
-	return s.in.writer.Commit(ctx, *sealed)
+	// Once begun it goes to its end: whether it is in the log must be known.
+	return s.in.writer.Commit(context.WithoutCancel(ctx), s.sealed)
 }
 
 // ask asks the broker how the topic stands, and that it is still the same.

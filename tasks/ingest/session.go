@@ -29,9 +29,10 @@ type session[R any] struct {
 	ids     []int32 // of claims, as sarama gave them
 	known   int32   // partitions that the topic had at the start
 
-	gate  sync.RWMutex
-	batch *lake.Batch[R]
-	state *lake.State // the log that batch goes on from
+	gate   sync.RWMutex
+	batch  *lake.Batch[R]
+	sealed *lake.Sealed // of batch, once its commit was tried
+	state  *lake.State  // the log that batch goes on from
 
 	first atomic.Int64 // when the batch got its first record, Unix nanoseconds; 0: it is empty
 
@@ -81,7 +82,7 @@ func (s *session[R]) start(ctx context.Context) error {
 // newBatch begins the next batch from s.state.
 func (s *session[R]) newBatch() {
 	s.first.Store(0)
-	s.batch = s.in.writer.Begin(s.topicID, s.state)
+	s.batch, s.sealed = s.in.writer.Begin(s.topicID, s.state), nil
 	for _, p := range s.ids {
 		s.batch.Cover(p)
 	}
