@@ -27,7 +27,7 @@ func FetchTo(ctx context.Context, dir, requirements string) error {
 		return fmt.Errorf("fetch packages: %w", err)
 	}
 	if uv, err := exec.LookPath("uv"); err == nil {
-		if err := run(ctx, python, uv, uvInstall(file, "--no-deps", "--python", python.Path, "--target", dir)...); err == nil {
+		if err := run(ctx, python, uv, uvInstall(file, "--python", python.Path, "--target", dir)...); err == nil {
 			return nil
 		}
 	}
@@ -38,7 +38,7 @@ func FetchTo(ctx context.Context, dir, requirements string) error {
 		}
 		pip = filepath.Join(work, "venv", "bin", "python")
 	}
-	return run(ctx, python, pip, pipInstall(file, "--no-deps", "--target", dir)...)
+	return run(ctx, python, pip, pipInstall(file, "--target", dir)...)
 }
 
 func makeVenv(ctx context.Context, python Python, dir string) error {
@@ -55,12 +55,15 @@ func noVenv(p Python) error {
 	return fmt.Errorf("%w: %s lacks venv or ensurepip: install them (Debian, Ubuntu: apt install python3.%d-venv)", ErrNoVenv, p.Path, p.Minor)
 }
 
+// The lists that we install from are complete, so nothing is resolved: --no-deps. (pip 23 cannot even resolve a pinned
+// package that another wants with an extra, in its mode for hashes.)
+
 func uvInstall(requirements string, more ...string) []string {
-	return append([]string{"pip", "install", "--quiet", "--only-binary", ":all:", "--require-hashes", "-r", requirements}, more...)
+	return append([]string{"pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", requirements}, more...)
 }
 
 func pipInstall(requirements string, more ...string) []string {
-	return append([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--only-binary", ":all:", "--require-hashes", "-r", requirements}, more...)
+	return append([]string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", requirements}, more...)
 }
 
 // misleading variables would lead Python, pip or uv out of our folder.
@@ -73,6 +76,9 @@ func run(ctx context.Context, python Python, name string, args ...string) error 
 		if key, _, _ := strings.Cut(kv, "="); !slices.Contains(misleading, key) {
 			cmd.Env = append(cmd.Env, kv)
 		}
+	}
+	if _, set := os.LookupEnv("UV_SYSTEM_CERTS"); !set {
+		cmd.Env = append(cmd.Env, "UV_SYSTEM_CERTS=true") // as everything else on the system, for proxies with certificates of their own
 	}
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {

@@ -89,6 +89,7 @@ func TestExplain(t *testing.T) {
 		{"pip without network", "WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError(': Failed to establish a new connection: [Errno -2] Name or service not known')': /simple/uv/\nERROR: Could not find a version that satisfies the requirement uv==1\n", "cannot be reached"},
 		{"pip without network, told not to retry", "ERROR: Could not find a version that satisfies the requirement uv==1 (from versions: none)\nERROR: No matching distribution found for uv==1\n", "cannot be reached"},
 		{"uv without network", "error: Failed to fetch: `x`\n  Caused by: error sending request\n  Caused by: client error (Connect)\n", "cannot be reached"},
+		{"a proxy's certificate", "error: Failed to fetch: `x`\n  Caused by: client error (Connect)\n  Caused by: invalid peer certificate: UnknownIssuer\n", "PIP_CERT"},
 		{"another package than the pinned one", "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n    Got 12\n", "its hash differs"},
 		{"full disk", "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n", "disk is full"},
 		{"anything else", "some\nERROR: what went wrong\n[notice] a new pip\n", "exit status 1: ERROR: what went wrong"},
