@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+
+	"github.com/IBM/sarama"
+)
+
+// client sets what a connection to the brokers needs. Files are read once, here.
+func (c *Config) client() (func(*sarama.Config), error) {
+	var t *tls.Config
+	if c.TLSCA != "" || c.TLSCert != "" {
+		t = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if c.TLSCA != "" {
+		pem, err := os.ReadFile(c.TLSCA)
+		if err != nil {
+			return nil, usage("TIDEMILL_KAFKA_TLS_CA: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, usage("TIDEMILL_KAFKA_TLS_CA: %s holds no PEM certificate", c.TLSCA)
+		}
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return nil, usage("TIDEMILL_KAFKA_TLS_CERT and TIDEMILL_KAFKA_TLS_KEY go together: set both or none")
+	}
+	if c.TLSCert != "" {
+		pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+		if err != nil {
+			return nil, usage("TIDEMILL_KAFKA_TLS_CERT: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	switch c.SASLMechanism {
+	case "", "PLAIN":
+	default:
+		return nil, usage("TIDEMILL_KAFKA_SASL_MECHANISM %q: PLAIN is what this version speaks", c.SASLMechanism)
+	}
+	return func(s *sarama.Config) {
+		s.ClientID = "tidemill"
+		if t != nil {
+			s.Net.TLS.Enable, s.Net.TLS.Config = true, t
+		}
+		if c.SASLMechanism != "" {
+			s.Net.SASL.Enable, s.Net.SASL.Mechanism = true, sarama.SASLTypePlaintext
+			s.Net.SASL.User, s.Net.SASL.Password = c.SASLUsername, c.SASLPassword
+		}
+	}, nil
+}
+
+// saramaConfig is a client configuration of its own.
+func saramaConfig(client func(*sarama.Config)) *sarama.Config {
+	s := sarama.NewConfig()
+	client(s)
+	return s
+}

@@ -1,0 +1,81 @@
+package webhook_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/tasks/webhook"
+)
+
+func TestTheSchemesLibraryVerifiesWhatIsSent(t *testing.T) {
+	secret, err := webhook.Secret(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := engine.Message{EventID: uuid.New(), Type: engine.EventTaskFailed, At: time.Now().UTC(), Data: []byte(`{"dag_id":"d","error":"<boom>"}`)}
+	var got struct {
+		Type      string
+		Timestamp time.Time
+		Data      map[string]string
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		verifier, err := standardwebhooks.NewWebhook(secret)
+		if err != nil {
+			t.Error(err)
+		}
+		if err := verifier.Verify(raw, r.Header); err != nil {
+			t.Error(err)
+		}
+		if id := r.Header.Get("webhook-id"); id != m.EventID.String() {
+			t.Errorf("webhook-id %s", id)
+		}
+		if err := json.Unmarshal(raw, &got); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer srv.Close()
+	r, err := webhook.New(srv.URL, secret, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Deliver(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	if got.Type != m.Type || !got.Timestamp.Equal(m.At) || got.Data["error"] != "<boom>" {
+		t.Errorf("received %+v", got)
+	}
+}
+
+func TestErrorsHoldNoSecret(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusTeapot) }))
+	address := strings.Replace(srv.URL, "http://", "http://user:hush@", 1) + "/path-hush?token=hush"
+	r, err := webhook.New(address, "whsec_aHVzaGh1c2hodXNo", time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := engine.Message{EventID: uuid.New(), Data: []byte("{}")}
+	answered := r.Deliver(t.Context(), m)
+	srv.Close()
+	refused := r.Deliver(t.Context(), m)
+	for _, err := range []error{answered, refused} {
+		if err == nil || strings.Contains(err.Error(), "hush") {
+			t.Errorf("error: %v", err)
+		}
+	}
+	if !strings.Contains(answered.Error(), "418") {
+		t.Errorf("the answer is not told: %v", answered)
+	}
+}
