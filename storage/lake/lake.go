@@ -108,7 +108,8 @@ func (l *Lake) readEntry(n int64) (Entry, error) {
 
 // Files lists the live committed files of days up to and including upTo (""
 // for all), sorted by day, then path. A file may still be on its way into its
-// day's folder if its writer died; Finish, or any running writer, ends that.
+// day's folder if its writer died; Rows finds it, and Finish, which every
+// running writer calls, ends that.
 func (l *Lake) Files(ctx context.Context, upTo Day) ([]File, error) {
 	s, err := l.State(ctx)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"reflect"
 	"unsafe"
 
@@ -33,7 +34,7 @@ func readRows[R any](ctx context.Context, l *Lake, name string, size int64, chec
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	f, err := l.disk.Open(name)
+	f, err := l.openCommitted(ctx, name)
 	if err != nil {
 		return fmt.Errorf("read rows: %w", err)
 	}
@@ -56,6 +57,19 @@ func readRows[R any](ctx context.Context, l *Lake, name string, size int64, chec
 	default:
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, name, err)
 	}
+}
+
+// openCommitted opens a file that the log lists. If its writer died before it
+// moved the file into its folder, that is done now.
+func (l *Lake) openCommitted(ctx context.Context, name string) (blob.File, error) {
+	f, err := l.disk.Open(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return f, err
+	}
+	if err := l.Finish(ctx); err != nil {
+		return nil, err
+	}
+	return l.disk.Open(name)
 }
 
 // yieldPanic carries a panic of the caller's own code through guard untouched.

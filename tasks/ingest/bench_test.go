@@ -5,28 +5,27 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidemill/tidemill/storage/lake"
 	"github.com/tidemill/tidemill/storage/payment"
 )
 
+const benchPartitions = 6
+
 // BenchmarkIngest carries a million records of some 430 bytes from a broker in
 // another process to committed Parquet, and reports records per second and per
 // second of this process's CPU.
 func BenchmarkIngest(b *testing.B) {
-	const records, partitions = 1_000_000, 6
-	brokers := brokerProcess(b)
-	fillTopic(b, brokers, records, partitions)
+	const records = 1_000_000
+	brokers := brokerProcess(b, records)
 	b.ReportAllocs()
 	for b.Loop() {
 		l, err := lake.Open(b.TempDir(), topic)
@@ -83,38 +82,34 @@ func peakMemory(b *testing.B) float64 {
 	return float64(u.Maxrss) / 1024
 }
 
-func fillTopic(b *testing.B, brokers []string, records int, partitions int32) {
-	b.Helper()
+func fillTopic(brokers []string, records int, partitions int32) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.MaxBufferedRecords(200_000))
 	if err != nil {
-		b.Fatal(err)
+		return err
 	}
 	defer client.Close()
-	if _, err := kadm.NewClient(client).CreateTopic(b.Context(), partitions, 1, nil, topic); err != nil {
-		b.Fatal(err)
+	ctx := context.Background()
+	if _, err := kadm.NewClient(client).CreateTopic(ctx, partitions, 1, nil, topic); err != nil {
+		return err
 	}
 	start := time.Date(2024, 1, 5, 0, 0, 0, 0, time.UTC)
 	for i := range records {
 		r := paymentRecord(i, int32(i)%partitions, start.Add(time.Duration(i)*80*time.Millisecond))
-		client.Produce(b.Context(), r, func(_ *kgo.Record, err error) {
+		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
 			if err != nil {
-				b.Error(err)
+				panic(err)
 			}
 		})
 	}
-	if err := client.Flush(b.Context()); err != nil {
-		b.Fatal(err)
-	}
+	return client.Flush(ctx)
 }
 
 // brokerProcess runs a broker in a process of its own, so that its CPU time is
 // not ours.
-func brokerProcess(b *testing.B) []string {
+func brokerProcess(b *testing.B, records int) []string {
 	b.Helper()
-	cmd := exec.Command(os.Args[0]) // #nosec G204: this test binary
-	cmd.Env = append(os.Environ(), roleVar+"=broker")
-	cmd.Stderr = os.Stderr
+	cmd := child("broker", recordsVar+"="+strconv.Itoa(records))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -131,22 +126,4 @@ func brokerProcess(b *testing.B) []string {
 		b.Fatal(err)
 	}
 	return strings.Split(strings.TrimSpace(line), ",")
-}
-
-// roleVar makes the test binary be something else than a test.
-const roleVar = "INGEST_TEST_ROLE"
-
-func TestMain(m *testing.M) {
-	switch os.Getenv(roleVar) {
-	case "broker":
-		c, err := kfake.NewCluster(kfake.NumBrokers(1))
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		fmt.Println(strings.Join(c.ListenAddrs(), ","))
-		select {}
-	default:
-		os.Exit(m.Run())
-	}
 }

@@ -41,6 +41,9 @@ func New[R any](cfg Config[R]) (*Ingester[R], error) {
 // reached at the start, the topic does not exist, a record was left out. Run may
 // be called again after it returned; whatever it had not committed is read again.
 func (in *Ingester[R]) Run(ctx context.Context) (err error) {
+	if err := in.cfg.Lake.Finish(ctx); err != nil { // needs no broker
+		return err
+	}
 	in.asks, err = newBroker(in.cfg.Brokers, in.cfg.Topic, in.cfg.Sarama)
 	if err != nil {
 		return err
