@@ -41,8 +41,9 @@ type Config[R any] struct {
 	Sarama   *sarama.Config // TLS, SASL, client id, instance id; what exactness needs is set over it
 }
 
-// Mirror copies the lake's log elsewhere for people to look at. It is best
-// effort: what fails is tried again at the next commit and on the next start.
+// Mirror copies the lake's log elsewhere for people to look at, other processes'
+// entries included. It is best effort: what fails is tried again at the next
+// commit and on the next start.
 type Mirror struct {
 	// Last is the number of the last entry that was put; 0 if there is none.
 	Last func(ctx context.Context) (int64, error)

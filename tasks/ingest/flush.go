@@ -115,14 +115,20 @@ func (s *session[R]) committed(ctx context.Context, e lake.Entry) error {
 		s.group.MarkOffset(s.in.cfg.Topic, r.Partition, r.End, "")
 	}
 	s.group.Commit()
-	if err := s.in.mirror.advance(ctx, s.in.cfg.Lake, state.Head); err != nil {
-		s.in.log.Warn("mirroring the log failed: it is tried again after the next commit", "error", err)
-	}
+	s.reflect(ctx)
 	if e.Kind == lake.KindAppend {
 		s.in.log.Info("committed", "entry", e.N, "offsets", e.Offsets(), "rows", e.Rows(), "files", len(e.Files), "took_ms", e.DurationMS)
 	}
 	s.in.report(func(p *Progress) { p.committed(e, state) })
 	return nil
+}
+
+// reflect brings the mirror up to the log; the gate is held for writing, or
+// nobody else is there yet.
+func (s *session[R]) reflect(ctx context.Context) {
+	if err := s.in.mirror.advance(ctx, s.in.cfg.Lake, s.state.Head); err != nil && ctx.Err() == nil {
+		s.in.log.Warn("mirroring the log failed: it is tried again after the next commit", "error", err)
+	}
 }
 
 func (p *Progress) committed(e lake.Entry, state *lake.State) {

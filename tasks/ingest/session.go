@@ -75,6 +75,7 @@ func (s *session[R]) start(ctx context.Context) error {
 		s.group.ResetOffset(s.in.cfg.Topic, p, next, "") // goes back only
 	}
 	s.newBatch()
+	s.reflect(ctx)
 	s.in.log.Info("reading", "partitions", s.ids, "topic_id", s.topicID, "entry", s.state.Head)
 	return nil
 }
@@ -108,12 +109,12 @@ func (s *session[R]) Cleanup(sarama.ConsumerGroupSession) error {
 	defer cancel()
 	s.gate.Lock()
 	defer s.gate.Unlock()
-	if offsets, _ := s.batch.Size(); offsets == 0 {
-		return nil
+	if offsets, _ := s.batch.Size(); offsets > 0 {
+		if err := s.commit(ctx); err != nil {
+			s.err = fmt.Errorf("commit at the end of the session: %w", err)
+		}
 	}
-	if err := s.commit(ctx); err != nil {
-		s.err = fmt.Errorf("commit at the end of the session: %w", err)
-	}
+	s.reflect(ctx)
 	return nil
 }
 
