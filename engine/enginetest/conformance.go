@@ -32,6 +32,7 @@ func Conformance(t *testing.T, open func(t *testing.T) engine.Store) {
 		{"Backfills", backfillCases},
 		{"Logs", logCases},
 		{"Reader", readerCases},
+		{"Context", contextCases},
 		{"Concurrency", concurrencyCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {
