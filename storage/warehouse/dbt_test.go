@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -148,12 +149,14 @@ func (d *dbt) call(day lake.Day, args ...string) dbtAnswer {
 	env := maps.Clone(d.env)
 	env["TIDEMILL_DBT_DAY"], env["TIDEMILL_DBT_RUN_ID"] = string(day), "run of "+string(day)
 	args = append(args, "--project-dir", d.dir, "--profiles-dir", d.dir)
+	began := time.Now()
 	if err := p.stdin.Encode(map[string]any{"env": env, "args": args}); err != nil {
 		d.t.Fatalf("dbt: %v", err)
 	}
 	if !p.stdout.Scan() {
 		d.t.Fatalf("dbt ended: %v", p.stdout.Err())
 	}
+	d.t.Logf("dbt %s %v: %s", day, args[:len(args)-4], time.Since(began).Round(time.Millisecond))
 	var a dbtAnswer
 	if err := json.Unmarshal(p.stdout.Bytes(), &a); err != nil {
 		d.t.Fatalf("dbt answers %s: %v", p.stdout.Bytes(), err)

@@ -58,7 +58,7 @@ func (d database) exec(sql string, args ...any) {
 // text is the result of a query, a line a row.
 func (d database) text(sql string, args ...any) []string {
 	d.t.Helper()
-	rows, err := d.pool.Query(background, `SELECT json_build_array(q.*)::text FROM (`+sql+`) AS q`, args...)
+	rows, err := d.pool.Query(background, `SELECT (SELECT json_agg(value) FROM json_each(row_to_json(q)))::text FROM (`+sql+`) AS q`, args...)
 	if err != nil {
 		d.t.Fatalf("%s: %v", sql, err)
 	}

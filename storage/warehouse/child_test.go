@@ -1,3 +1,0 @@
-package warehouse_test
-
-func runChild() bool { return false }
