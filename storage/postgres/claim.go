@@ -19,8 +19,8 @@ const claimReady = `WITH alive AS MATERIALIZED (SELECT id FROM tidemill.workers 
 		SELECT c.dag_id, c.room, c.n
 		FROM unnest($5::text[], $6::int[]) WITH ORDINALITY AS c(dag_id, room, n)
 		WHERE c.room > 0 AND EXISTS (SELECT FROM alive)
-			AND NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused)
-			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.lease IS NULL AND q.queue = ANY($4))),
+			AND NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused OFFSET 0)
+			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.lease IS NULL AND q.queue = ANY($4) OFFSET 0)),
 	share AS MATERIALIZED (SELECT ceil($3::numeric / greatest(count(*), 1))::int AS size FROM wanted),
 	picked AS MATERIALIZED (
 		SELECT c.n, q.id, q.priority, q.seq
@@ -35,9 +35,9 @@ const claimReady = `WITH alive AS MATERIALIZED (SELECT id FROM tidemill.workers 
 		UPDATE tidemill.task_queue q SET lease = $2, worker = $1, leased_at = clock_timestamp()
 		FROM chosen c WHERE q.ctid = c.id
 		RETURNING q.run_id, q.task_id, q.map_index, q.dag_id, q.try, q.priority, q.seq)
-	SELECT l.run_id, l.task_id, l.map_index, l.dag_id, l.try, ` + runColumns + `
+	SELECT l.run_id, l.task_id, l.map_index, l.dag_id, l.try, r.*
 	FROM (SELECT l.*, row_number() OVER (PARTITION BY l.run_id ORDER BY l.priority DESC, l.seq) AS nth FROM leased l) l
-		LEFT JOIN tidemill.runs r ON r.id = l.run_id AND l.nth = 1
+		LEFT JOIN LATERAL (SELECT ` + runColumns + ` FROM tidemill.runs r WHERE r.id = l.run_id AND l.nth = 1 OFFSET 0) r ON true
 	ORDER BY l.run_id, l.nth`
 
 // maxRounds bounds how often what DAGs left of their shares is offered to the others.

@@ -53,9 +53,9 @@ const (
 			UPDATE tidemill.task_queue q SET lease = $2, worker = $1, leased_at = clock_timestamp()
 			FROM chosen c WHERE q.ctid = c.id
 			RETURNING q.run_id, q.task_id, q.map_index, q.dag_id, q.try, q.priority, q.seq)
-		SELECT l.run_id, l.task_id, l.map_index, l.dag_id, l.try, ` + runColumns + `
+		SELECT l.run_id, l.task_id, l.map_index, l.dag_id, l.try, r.*
 		FROM (SELECT l.*, row_number() OVER (PARTITION BY l.run_id ORDER BY l.priority DESC, l.seq) AS nth FROM leased l) l
-			LEFT JOIN tidemill.runs r ON r.id = l.run_id AND l.nth = 1
+			LEFT JOIN LATERAL (SELECT ` + runColumns + ` FROM tidemill.runs r WHERE r.id = l.run_id AND l.nth = 1 OFFSET 0) r ON true
 		ORDER BY l.run_id, l.nth`
 )
 
@@ -73,8 +73,8 @@ func (s *Store) claimLimited(ctx context.Context, c engine.ClaimRequest, others 
 		}
 	}
 	ready, err := query(ctx, s.work, pgx.RowTo[string], `SELECT c.dag_id FROM unnest($1::text[]) AS c(dag_id)
-		WHERE NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused)
-			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.lease IS NULL AND q.queue = ANY($2))`, ids, c.Queues)
+		WHERE NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused OFFSET 0)
+			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.lease IS NULL AND q.queue = ANY($2) OFFSET 0)`, ids, c.Queues)
 	if err != nil || len(ready) == 0 || c.Slots <= 0 {
 		return nil, err
 	}

@@ -15,17 +15,22 @@ import (
 	"github.com/tidemill/tidemill/engine"
 )
 
+// Statements of this file and of the writes find rows by key from arrays of keys. They are planned once, for a table whose
+// size nobody knows, so they leave no choice: for each key (LATERAL … OFFSET 0) its row is looked up through the index
+// and then reached by its address (ctid). That address is good because the rows are locked, by the run's lock or
+// in a statement before.
+
 const (
 	lockRuns = `SELECT id FROM tidemill.runs WHERE id = ANY($1) ORDER BY id FOR UPDATE`
 
-	endLeases = `DELETE FROM tidemill.task_queue q
-		USING unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) WITH ORDINALITY AS e(run_id, task_id, map_index, lease, n)
-		WHERE q.run_id = e.run_id AND q.task_id = e.task_id AND q.map_index = e.map_index AND q.lease = e.lease
-		RETURNING e.n`
+	endLeases = `DELETE FROM tidemill.task_queue q USING (
+			SELECT c.n, q.at FROM unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) WITH ORDINALITY AS c(run_id, task_id, map_index, lease, n)
+				CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
+					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease OFFSET 0) q) e
+		WHERE q.ctid = e.at RETURNING e.n`
 
-	readRuns = `SELECT ` + runColumns + `, r.states, coalesce(d.paused, false)
-		FROM tidemill.runs r LEFT JOIN tidemill.dags d ON d.dag_id = r.dag_id
-		WHERE r.id = ANY($1) ORDER BY r.id`
+	readRuns = `SELECT ` + runColumns + `, r.states, coalesce((SELECT d.paused FROM tidemill.dags d WHERE d.dag_id = r.dag_id), false)
+		FROM tidemill.runs r WHERE r.id = ANY($1) ORDER BY r.id`
 
 	readClock = `SELECT clock_timestamp(), pg_current_xact_id()::text`
 )

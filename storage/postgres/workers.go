@@ -34,7 +34,8 @@ const (
 	// toldLeases tells of each lease that the worker believes to hold whether it does, and whether it is to be cancelled.
 	toldLeases = `SELECT c.n, q.run_id IS NOT NULL, coalesce(q.cancelled, false)
 		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) WITH ORDINALITY AS c(run_id, task_id, map_index, lease, n)
-			LEFT JOIN tidemill.task_queue q ON q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease
+			LEFT JOIN LATERAL (SELECT q.run_id, q.cancelled FROM tidemill.task_queue q
+				WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease OFFSET 0) q ON true
 		ORDER BY c.n`
 
 	// heldLeases are all that the worker holds. There is no index on the worker, which would make each claim dearer.

@@ -106,10 +106,12 @@ func ownKeys(c *engine.RunChange) error {
 func (w *writes) queue(b *pgx.Batch) {
 	w.runs.queue(b)
 	if len(w.dequeue.runs) > 0 {
+		b.Queue(lockQueueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 	}
 	w.enqueue.queue(b, w.now, w.replace)
 	if len(w.cancel.runs) > 0 {
+		b.Queue(lockQueueRows, w.cancel.runs, w.cancel.tasks, w.cancel.indexes)
 		b.Queue(cancelRows, w.cancel.runs, w.cancel.tasks, w.cancel.indexes)
 	}
 	w.attempts.queue(b, w.replace)
@@ -127,9 +129,12 @@ const updateRuns = `UPDATE tidemill.runs r SET
 	started_at = coalesce(c.started_at, r.started_at),
 	ended_at = CASE WHEN c.reopened THEN NULL ELSE coalesce(c.ended_at, r.ended_at) END,
 	failed_tasks = c.failed_tasks
-	FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
-		AS c(id, state, states, version, started_at, ended_at, reopened, failed_tasks)
-	WHERE r.id = c.id`
+	FROM (
+		SELECT c.*, r.at
+		FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
+			AS c(id, state, states, version, started_at, ended_at, reopened, failed_tasks)
+			CROSS JOIN LATERAL (SELECT r.ctid AS at FROM tidemill.runs r WHERE r.id = c.id OFFSET 0) r) c
+	WHERE r.ctid = c.at`
 
 type runColumnsOut struct {
 	keys     []int64

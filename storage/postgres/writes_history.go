@@ -67,8 +67,11 @@ func (o *attemptColumns) queue(b *pgx.Batch, replace bool) {
 }
 
 const closeNodes = `UPDATE tidemill.virtual_nodes v SET state = c.state, message = c.why, ended_at = $6
-	FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[]) AS c(run_id, task_id, map_index, state, why)
-	WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index AND v.state <> ALL($7)`
+	FROM (
+		SELECT c.state, c.why, v.at FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[]) AS c(run_id, task_id, map_index, state, why)
+			CROSS JOIN LATERAL (SELECT v.ctid AS at FROM tidemill.virtual_nodes v
+				WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index OFFSET 0) v) c
+	WHERE v.ctid = c.at AND v.state <> ALL($7)`
 
 // terminalStates are the names of the states in which a node has ended.
 var terminalStates = func() []string {

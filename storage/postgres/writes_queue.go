@@ -12,12 +12,22 @@ import (
 )
 
 const (
-	dequeueRows = `DELETE FROM tidemill.task_queue q USING unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
-		WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index`
+	// lockQueueRows waits for claims that are under way, so that the next statement sees what they did.
+	lockQueueRows = `SELECT q.run_id FROM unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
+		CROSS JOIN LATERAL (SELECT q.run_id FROM tidemill.task_queue q
+			WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index FOR UPDATE) q`
 
-	cancelRows = `UPDATE tidemill.task_queue q SET cancelled = true
-		FROM unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
-		WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease IS NOT NULL`
+	dequeueRows = `DELETE FROM tidemill.task_queue q USING (
+			SELECT q.at FROM unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
+				CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
+					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index OFFSET 0) q) c
+		WHERE q.ctid = c.at`
+
+	cancelRows = `UPDATE tidemill.task_queue q SET cancelled = true FROM (
+			SELECT q.at FROM unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
+				CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
+					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index OFFSET 0) q) c
+		WHERE q.ctid = c.at AND q.lease IS NOT NULL`
 
 	// enqueueReady puts items into the queue that nobody holds yet.
 	enqueueReady = `INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at)
@@ -83,8 +93,11 @@ func (o *queueColumns) queue(b *pgx.Batch, now time.Time, replace bool) {
 }
 
 const (
-	deleteTimers = `DELETE FROM tidemill.timers t USING unnest($1::bigint[], $2::text[], $3::int[], $4::text[]) AS c(run_id, task_id, map_index, kind)
-		WHERE t.run_id = c.run_id AND t.task_id = c.task_id AND t.map_index = c.map_index AND t.kind = c.kind`
+	deleteTimers = `DELETE FROM tidemill.timers t USING (
+			SELECT t.at FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[]) AS c(run_id, task_id, map_index, kind)
+				CROSS JOIN LATERAL (SELECT t.ctid AS at FROM tidemill.timers t
+					WHERE t.run_id = c.run_id AND t.task_id = c.task_id AND t.map_index = c.map_index AND t.kind = c.kind OFFSET 0) t) c
+		WHERE t.ctid = c.at`
 
 	setTimers = `INSERT INTO tidemill.timers (run_id, task_id, map_index, kind, dag_id, due_at)
 		SELECT * FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::text[], $6::timestamptz[])
