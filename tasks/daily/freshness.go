@@ -20,6 +20,7 @@ type Situation struct {
 	DayEnd     time.Time // first moment after the run's day
 	LastCommit time.Time // when the stream last committed a file; zero: never
 	Watermark  time.Time // the stream's; zero: none
+	Partial    bool      // somebody asks for the day as far as it has come
 }
 
 // Rule names which question the freshness rule asked.
@@ -29,6 +30,7 @@ type Rule string
 const (
 	RecentFile Rule = "recent_file" // was a file committed within MaxSilence
 	Watermark  Rule = "watermark"   // has the stream passed the end of the day
+	Partial    Rule = "partial"     // none: the day is taken as far as it has come
 )
 
 // Decide tells whether the lake is fresh enough for a run, by which rule, and why it is not.
@@ -37,6 +39,9 @@ const (
 // manual run, and a scheduled run that is caught up more than two hours late ask instead that the stream's watermark has passed the
 // end of their day, which is then long over.
 func Decide(s Situation) (rule Rule, stale error) {
+	if s.Partial {
+		return Partial, nil
+	}
 	if s.Type == engine.ScheduledRun && s.Now.Sub(s.Due) <= MaxSilence {
 		switch silence := s.Now.Sub(s.LastCommit); {
 		case s.LastCommit.IsZero():
@@ -80,7 +85,7 @@ func (t Tasks) CheckFreshness(ctx context.Context, run engine.Run[Params]) (Fres
 	if err != nil {
 		return Freshness{}, fmt.Errorf("read the stream's watermark: %w", err)
 	}
-	rule, stale := Decide(Situation{Now: t.Now(), Type: run.Type, Due: run.End, DayEnd: day.End(), LastCommit: last, Watermark: mark})
+	rule, stale := Decide(Situation{Now: t.Now(), Type: run.Type, Due: run.End, DayEnd: day.End(), LastCommit: last, Watermark: mark, Partial: run.Params.Partial})
 	engine.Log(ctx).Info("freshness", "day", day, "rule", rule, "last_commit", last, "watermark", mark, "fresh", stale == nil)
 	return Freshness{Day: day, Logical: run.Logical, Rule: rule, LastCommit: moment(last), Watermark: moment(mark)}, stale
 }

@@ -15,6 +15,8 @@ import (
 type Params struct {
 	// Day is the day that a run without a logical date is for, or that another run is for instead of its own.
 	Day lake.Day `json:"day,omitempty" doc:"the UTC day to work on, such as 2024-01-05; default: that of the logical date"`
+	// Partial takes the day as far as it has come: the check of freshness asks nothing.
+	Partial bool `json:"partial,omitempty" doc:"work on the day as far as it has come, without asking whether the stream has passed its end"`
 }
 
 // Validate checks the day.

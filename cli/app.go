@@ -1,0 +1,197 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/coder/quartz"
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/internal/embedded/pyenv"
+	"github.com/tidemill/tidemill/migrations"
+	"github.com/tidemill/tidemill/storage/postgres"
+	"github.com/tidemill/tidemill/tasks/webhook"
+	"github.com/tidemill/tidemill/web"
+	"golang.org/x/sync/errgroup"
+)
+
+// drainGrace is how long running tasks may go on after the first signal.
+const drainGrace = 30 * time.Second
+
+// An app is a process that runs DAGs: what serve, worker and demo have in common.
+type app struct {
+	config   *Config
+	program  *program
+	log      *slog.Logger
+	say      func(string)
+	services *services
+	platform *platform
+	store    *postgres.Store
+	runtime  *engine.Runtime
+	catalog  *engine.Catalog
+	streams  []*engine.Stream
+}
+
+// appOptions are what the commands differ in.
+type appOptions struct {
+	workerOnly bool
+	slots      int
+	queues     []string
+	grace      time.Duration
+	flushAge   time.Duration // of the stream; 0: its default
+}
+
+// prepare makes everything that the configuration does not name, migrates and compiles the DAGs. The caller closes the app, after an
+// error too.
+func (a *app) prepare(ctx context.Context, o appOptions) error {
+	python := make(chan pyResult, 1)
+	go func() {
+		env, err := pyenv.Ensure(ctx, withProgress(a.config.venv(), a.say))
+		python <- pyResult{env, err}
+	}()
+	var err error
+	a.services, err = startServices(ctx, a.config, a.say, a.log)
+	if err == nil {
+		err = a.migrate(ctx)
+	}
+	env := <-python
+	if err = errors.Join(err, env.err); err != nil {
+		return err
+	}
+	if a.platform, err = newPlatform(ctx, a.config, a.services, env.env, a.log); err != nil {
+		return err
+	}
+	if o.flushAge > 0 {
+		a.platform.Ingest.FlushAge = o.flushAge
+	}
+	if a.catalog, a.streams, err = a.program.compile(a.platform.Platform); err != nil {
+		return err
+	}
+	if a.store, err = postgres.Open(ctx, a.services.DatabaseURL, postgres.Options{AppName: "tidemill", MaxConns: connections(o.slots), Log: a.log}); err != nil {
+		return err
+	}
+	return a.newRuntime(ctx, o)
+}
+
+type pyResult struct {
+	env pyenv.Env
+	err error
+}
+
+func withProgress(o pyenv.Options, say func(string)) pyenv.Options {
+	o.Progress = say
+	return o
+}
+
+// connections is a process's budget of database connections: slots/10 + 5, of which reading takes a third.
+func connections(slots int) int { return max(4, (slots/10+5)*2/3) }
+
+func (a *app) migrate(ctx context.Context) error {
+	for _, m := range []struct {
+		url string
+		set migrations.Set
+	}{{a.services.DatabaseURL, migrations.Engine}, {a.services.WarehouseURL, migrations.Warehouse}} {
+		n, err := migrations.Up(ctx, m.url, m.set)
+		if err != nil {
+			return fmt.Errorf("database %s: %w", redact(m.url), err)
+		}
+		if n > 0 {
+			a.say(fmt.Sprintf("%d migrations of %s applied", n, m.set))
+		}
+	}
+	return nil
+}
+
+func (a *app) newRuntime(ctx context.Context, o appOptions) error {
+	woken, err := a.store.Woken(ctx)
+	if err != nil {
+		return err
+	}
+	config := engine.Config{
+		Store: a.store, Catalog: a.catalog, Streams: a.streams, Log: a.log, Name: processName(), Build: build(), Queues: o.queues, Slots: o.slots,
+		WorkerOnly: o.workerOnly, DrainGrace: o.grace, Woken: woken,
+		Wake: func() {
+			if err := a.store.Wake(ctx); err != nil && ctx.Err() == nil {
+				a.log.Debug("wake others", "error", err)
+			}
+		},
+	}
+	if a.config.WebhookURL != "" {
+		r, err := webhook.New(a.config.WebhookURL, a.config.WebhookSecret, time.Now)
+		if err != nil {
+			return usage("TIDEMILL_WEBHOOK_URL: %w", err)
+		}
+		if err := a.store.RegisterReceiver(ctx, "default", r.Place()); err != nil {
+			return err
+		}
+		config.Deliver = map[string]engine.DeliverFunc{"default": r.Deliver}
+	}
+	a.runtime, err = engine.NewRuntime(config)
+	return err
+}
+
+// processName names this process for people: host and pid.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return fmt.Sprintf("%s:%d", host, os.Getpid())
+}
+
+// close stops what prepare started.
+func (a *app) close(ctx context.Context) error {
+	var errs []error
+	if a.platform != nil {
+		errs = append(errs, a.platform.close())
+	}
+	if a.store != nil {
+		a.store.Close()
+	}
+	if a.services != nil {
+		errs = append(errs, a.services.stop(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(errs...)
+}
+
+// serve answers HTTP on l until ctx ends.
+func (a *app) serve(ctx context.Context, l net.Listener) error {
+	handler, err := web.New(web.Config{
+		Control: a.runtime.Control(), Store: a.store, Version: version(), Build: build(), Log: a.log, Clock: quartz.NewReal(),
+		Lake:  func(ctx context.Context) (any, error) { return a.platform.lake.Status(ctx) },
+		Ready: func(ctx context.Context) error { _, err := a.store.Now(ctx); return err },
+	})
+	if err != nil {
+		return err
+	}
+	base, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return base }, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
+	var g errgroup.Group
+	g.Go(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
+		}
+		return nil
+	})
+	<-ctx.Done()
+	stop() // live connections end with their base context
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(end); err != nil {
+		err = srv.Close()
+		return errors.Join(err, g.Wait())
+	}
+	return g.Wait()
+}
+
+// address is where people find a listener.
+func address(l net.Listener) string {
+	return "http://" + strings.Replace(l.Addr().String(), "[::]", "localhost", 1)
+}

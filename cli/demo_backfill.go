@@ -1,0 +1,199 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/storage/lake"
+	"github.com/tidemill/tidemill/tasks/daily"
+)
+
+const dailyDAG = "daily_transactions"
+
+// backfillDays runs the daily DAG for every day, waits until all are over and returns those that failed. Days whose interval has
+// ended are backfilled, runs of consecutive days at once; the others are triggered for as much as there is of them. again runs what
+// has run before once more; otherwise only what failed.
+func (a *app) backfillDays(ctx context.Context, story *story, days []lake.Day, again bool) ([]string, error) {
+	complete, open := divide(days, time.Now())
+	watched := map[int64]bool{}
+	for _, r := range consecutive(complete) {
+		keys, err := a.backfillRange(ctx, r[0], r[1], again)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range keys {
+			watched[k] = true
+		}
+	}
+	failed, err := a.watch(ctx, story, watched)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range open {
+		key, err := a.triggerPartial(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		more, err := a.watch(ctx, story, map[int64]bool{key: true})
+		if err != nil {
+			return nil, err
+		}
+		failed = append(failed, more...)
+	}
+	return failed, nil
+}
+
+// divide parts the days whose run is due (at 02:00 UTC of the day after the next… of their interval's end) from those that still go on.
+func divide(days []lake.Day, now time.Time) (complete, open []lake.Day) {
+	for _, d := range days {
+		if d.End().Add(2 * time.Hour).After(now) {
+			open = append(open, d)
+		} else {
+			complete = append(complete, d)
+		}
+	}
+	return complete, open
+}
+
+// consecutive groups sorted days into ranges without a gap.
+func consecutive(days []lake.Day) [][2]lake.Day {
+	var out [][2]lake.Day
+	for _, d := range days {
+		if n := len(out); n > 0 && out[n-1][1].End().Equal(d.Start()) {
+			out[n-1][1] = d
+			continue
+		}
+		out = append(out, [2]lake.Day{d, d})
+	}
+	return out
+}
+
+func (a *app) backfillRange(ctx context.Context, from, to lake.Day, again bool) ([]int64, error) {
+	first, last, err := engine.ParseRange(string(from), string(to), time.UTC)
+	if err != nil {
+		return nil, err
+	}
+	reprocess := engine.ReprocessFailed
+	if again {
+		reprocess = engine.ReprocessCompleted
+	}
+	_, err = a.runtime.Control().Backfill(ctx, engine.BackfillRequest{
+		DAG:           dailyDAG,
+		BackfillOrder: engine.BackfillOrder{BackfillRange: engine.BackfillRange{From: first, To: last}, MaxActiveRuns: 4, Reprocess: reprocess},
+		By:            "demo",
+	}, false)
+	if err != nil {
+		return nil, fmt.Errorf("backfill %s to %s: %w", from, to, err)
+	}
+	rows, _, err := a.store.Runs(ctx, engine.RunFilter{DAGs: []string{dailyDAG}, LogicalFrom: &first, LogicalTo: &last, Limit: engine.MaxBackfillDates})
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]int64, len(rows))
+	for i, r := range rows {
+		keys[i] = r.Key
+	}
+	return keys, nil
+}
+
+func (a *app) triggerPartial(ctx context.Context, day lake.Day) (int64, error) {
+	params, err := json.Marshal(daily.Params{Day: day, Partial: true})
+	if err != nil {
+		return 0, err
+	}
+	row, err := a.runtime.Control().Trigger(ctx, engine.TriggerRequest{DAG: dailyDAG, Params: params, By: "demo"})
+	if err != nil {
+		return 0, fmt.Errorf("trigger %s for %s: %w", dailyDAG, day, err)
+	}
+	return row.Key, nil
+}
+
+// watch tells how the runs come along until all are over, and returns the ids of those that failed.
+func (a *app) watch(ctx context.Context, story *story, keys map[int64]bool) ([]string, error) {
+	list := make([]int64, 0, len(keys))
+	for k := range keys {
+		list = append(list, k)
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i] < list[j] })
+	told := map[int64]bool{}
+	for len(list) > 0 {
+		rows, err := a.store.RunsByKey(ctx, list)
+		if err != nil {
+			return nil, err
+		}
+		var failed []string
+		open := 0
+		for _, r := range rows {
+			if !r.State.Terminal() {
+				open++
+				continue
+			}
+			if r.State == engine.RunFailed {
+				failed = append(failed, r.RunID)
+			}
+			if !told[r.Key] {
+				told[r.Key] = true
+				story.say(fmt.Sprintf("%s %s: %s (%d of %d)", r.DAG, dayOf(r), r.State, len(told), len(list)))
+			}
+		}
+		if open == 0 {
+			return failed, nil
+		}
+		line, err := a.progressLine(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		story.live(line)
+		if !wait(ctx, 250*time.Millisecond) {
+			return nil, ctx.Err()
+		}
+	}
+	return nil, nil
+}
+
+// progressLine says what runs, and what is being waited for, a few runs at most.
+func (a *app) progressLine(ctx context.Context, rows []engine.RunRow) (string, error) {
+	var open []engine.RunRow
+	for _, r := range rows {
+		if r.State == engine.RunRunning {
+			open = append(open, r)
+		}
+	}
+	open = open[:min(len(open), 4)]
+	views, err := engine.View(ctx, a.store, open, true)
+	if err != nil {
+		return "", err
+	}
+	var parts []string
+	for _, v := range views {
+		part := ""
+		for _, t := range v.Tasks {
+			switch {
+			case t.Runner != "":
+			case t.State == engine.Running:
+				part = t.Task
+			case t.State == engine.UpForRetry:
+				part = t.Task + " failed (" + t.Error + "), " + t.Reason
+			}
+		}
+		if part != "" {
+			parts = append(parts, dayOf(v.Run)+" "+part)
+		}
+	}
+	if len(parts) == 0 {
+		return "waiting for runs to start", nil
+	}
+	return strings.Join(parts, " · "), nil
+}
+
+func dayOf(r engine.RunRow) string {
+	if r.Logical == nil {
+		return r.RunID
+	}
+	return engine.DayOf(*r.Logical, time.UTC)
+}

@@ -1,0 +1,84 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1 // what was asked for failed
+	exitUsage  = 2 // bad usage or configuration
+)
+
+// Main runs the command line on the DAGs and streams given and ends the process with its exit code: 0 done, 1 what was asked for
+// failed, 2 bad usage or configuration. The first SIGINT or SIGTERM drains; a second one ends at once.
+func Main(opts ...Option) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // from then on a signal ends the process as usual
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.Getenv, opts...)
+	stop()
+	os.Exit(code)
+}
+
+// run is Main without the process.
+func run(ctx context.Context, args []string, out, errOut io.Writer, getenv func(string) string, opts ...Option) int {
+	p := &program{}
+	for _, o := range opts {
+		o(p)
+	}
+	c := &command{program: p, config: &Config{}, out: out, err: errOut, getenv: getenv}
+	root := c.root()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintln(errOut, "tidemill:", err)
+	}
+	var bad *UsageError
+	if errors.As(err, &bad) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// errSaid is a failure that has been told already.
+var errSaid = errors.New("failed")
+
+// A command is what all commands share.
+type command struct {
+	program *program
+	config  *Config
+	out     io.Writer
+	err     io.Writer
+	getenv  func(string) string
+	json    bool
+}
+
+func (c *command) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "tidemill",
+		Short:         "DAGs in Go on PostgreSQL, with a payments pipeline from Kafka to Gold",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return c.config.complete()
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{err} })
+	c.config.bind(root.PersistentFlags(), c.getenv)
+	root.AddCommand(c.demo())
+	return root
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"errors"
+	"runtime/debug"
+
+	"github.com/tidemill/tidemill/dags"
+	"github.com/tidemill/tidemill/engine"
+)
+
+// A program is the DAGs and streams that the commands work on.
+type program struct {
+	dags      []engine.AnyDAG
+	streams   []*engine.Stream
+	reference bool
+}
+
+// An Option gives the commands something to work on.
+type Option func(*program)
+
+// DAGs adds DAGs.
+func DAGs(d ...engine.AnyDAG) Option { return func(p *program) { p.dags = append(p.dags, d...) } }
+
+// Streams adds streams.
+func Streams(s ...*engine.Stream) Option {
+	return func(p *program) { p.streams = append(p.streams, s...) }
+}
+
+// Reference adds the payments pipeline of package dags: the stream bronze_ingest and the DAG daily_transactions.
+func Reference() Option { return func(p *program) { p.reference = true } }
+
+// compile checks the DAGs and streams.
+func (p *program) compile(ground dags.Platform) (*engine.Catalog, []*engine.Stream, error) {
+	all, streams := p.dags, p.streams
+	if p.reference {
+		all = append([]engine.AnyDAG{dags.DailyTransactions(ground)}, all...)
+		streams = append([]*engine.Stream{dags.BronzeIngest(ground)}, streams...)
+	}
+	catalog, err := engine.Compile(all...)
+	errs := []error{err}
+	names := map[string]bool{}
+	for _, s := range streams {
+		errs = append(errs, s.Check())
+		if names[s.Name()] {
+			errs = append(errs, usage("there are two streams of the name %s", s.Name()))
+		}
+		names[s.Name()] = true
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, nil, &UsageError{err}
+	}
+	return catalog, streams, nil
+}
+
+// release is the version of this Tidemill.
+const release = "0.1.0"
+
+func version() string { return release }
+
+// build tells one build of the program from another: the commit it was made from, where Go knows it.
+func build() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return release
+	}
+	revision, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value[:min(12, len(s.Value))]
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "+changes"
+		}
+	}
+	if revision == "" {
+		return release
+	}
+	return release + "-" + revision + modified
+}
