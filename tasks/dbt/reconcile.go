@@ -62,9 +62,11 @@ func (t *tracker) reconcile(results map[string]nodeResult, end ending) []*NodeRe
 	for _, r := range append(append([]*NodeResult(nil), t.nodes...), t.hooks...) {
 		result, reported := results[r.UniqueID]
 		switch {
-		case r.State.Terminal() && reported && r.State.Passed() && !stateOf(result.Status).Passed():
+		case r.State.Passed() && reported && !stateOf(result.Status).Passed():
 			r.Message = fmt.Sprintf("dbt's log says %s but its results say %s: %s", r.State, result.Status, result.Message)
 			r.State = Failed
+		case r.State.Passed() && !reported && r.Kind != "" && end.code == 0 && results != nil:
+			r.State, r.Message = Failed, "dbt's log says that it passed but its results do not hold it"
 		case r.State.Terminal():
 			continue
 		case reported:

@@ -12,11 +12,10 @@ type tracker struct {
 	hooks  []*NodeResult // on-run-start and on-run-end: no tasks, but their failure is one
 	causes map[string]string
 
-	empty        bool     // dbt said that the selection holds nothing
-	interrupted  bool     // dbt said that it was interrupted
-	errors       []string // what dbt said at level error about no node
-	invocationOK bool     // any event at all was read
-	resolve      func(uniqueID string) (Node, bool)
+	empty       bool     // dbt said that the selection holds nothing
+	interrupted bool     // dbt said that it was interrupted
+	errors      []string // what dbt said at level error about no node
+	resolve     func(uniqueID string) (Node, bool)
 }
 
 // newTracker begins with every node Planned. resolve finds nodes that dbt runs beyond the plan; it may be nil.
@@ -57,9 +56,8 @@ func (t *tracker) node(uniqueID string) *NodeResult {
 
 // apply takes in one event and returns the node that it changed, or nil.
 func (t *tracker) apply(e Event) *NodeResult {
-	t.invocationOK = true
 	switch e.Name {
-	case "NoNodesForSelectionCriteria", "NothingToDo":
+	case "NothingToDo":
 		t.empty = true
 	case "EndOfRunSummary":
 		t.interrupted = t.interrupted || e.KeyboardInterrupt
