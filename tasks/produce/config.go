@@ -60,6 +60,12 @@ func (c Config) sarama(ctx context.Context) *sarama.Config {
 	s.Producer.Flush.Bytes = 512 << 10
 	s.Producer.Flush.Frequency = 5 * time.Millisecond
 	s.Producer.Retry.Max = 40 // some 70 s without a broker, then the run fails and can be repeated
+	s.Metadata.Retry.BackoffFunc = func(_, _ int) time.Duration {
+		if ctx.Err() != nil {
+			return 0
+		}
+		return s.Metadata.Retry.Backoff
+	}
 	s.Producer.Retry.BackoffFunc = func(retries, _ int) time.Duration {
 		if ctx.Err() != nil {
 			return 0

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type producer struct {
 	async   sarama.AsyncProducer
 	cancel  context.CancelFunc
 	acked   atomic.Int64
+	open    sync.WaitGroup // the records that are neither acknowledged nor failed
 	oldest  time.Time
 	expires time.Duration // 0: the topic keeps records for ever
 	failed  chan struct{} // closed at the first failure, after failure is set
@@ -90,6 +92,7 @@ func (p *producer) collect() {
 				continue
 			}
 			p.acked.Add(1)
+			p.open.Done()
 		case f, ok := <-failures:
 			if !ok {
 				failures = nil
@@ -99,6 +102,7 @@ func (p *producer) collect() {
 				p.failure = fmt.Errorf("produce line %d to %s, partition %d: %w", f.Msg.Metadata, f.Msg.Topic, f.Msg.Partition, f.Err)
 				close(p.failed)
 			}
+			p.open.Done()
 		}
 	}
 }
@@ -125,12 +129,15 @@ func (p *producer) send(ctx context.Context, r record) error {
 	if r.header != "" {
 		message.Headers = []sarama.RecordHeader{{Key: []byte(sourceHeader), Value: []byte(r.header)}}
 	}
+	p.open.Add(1)
 	select {
 	case p.async.Input() <- message:
 		return nil
 	case <-p.failed:
+		p.open.Done()
 		return p.failure
 	case <-ctx.Done():
+		p.open.Done()
 		return ctx.Err()
 	}
 }
@@ -151,6 +158,7 @@ func (p *producer) warnOfRetention(at time.Time) {
 // close waits until every record is acknowledged or has failed, and returns the first failure. Once the context that
 // the producer was opened with has ended it does not wait for brokers that do not answer.
 func (p *producer) close() error {
+	p.open.Wait() // sarama, told to close, gives up what it is about to send again
 	p.async.AsyncClose()
 	<-p.done
 	p.cancel()
