@@ -65,7 +65,7 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 		}, "missing: 9"},
 		"a row count": {func(d *blobtest.Disk) error {
 			return edit(d, "_log/"+testTopic+"/1.json", `"rows": 6`, `"rows": 5`)
-		}, "rows"},
+		}, "offsets accounted for"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			disk, l := sound(t)

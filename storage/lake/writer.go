@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/snappy"
+	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
 // rowsPerGroup bounds what an encoder holds and what a reader must take at once.
@@ -31,7 +31,7 @@ type Writer[R any] struct {
 // NewWriter makes a writer with an id of its own. It touches no disk.
 func NewWriter[R any](l *Lake) *Writer[R] {
 	w := &Writer[R]{lake: l, parquet: []parquet.WriterOption{
-		parquet.Compression(&snappy.Codec{}),
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 		parquet.MaxRowsPerRowGroup(rowsPerGroup),
 		parquet.CreatedBy("tidemill", "1", "lake"),
 	}}

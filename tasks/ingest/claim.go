@@ -23,7 +23,7 @@ type claim[R any] struct {
 
 	mu     sync.Mutex // held while the chunk is filled and added, by the reader or by tick
 	next   int64      // the offset after the last one in the batch
-	moved  bool       // since tick looked
+	still  int        // how many ticks ago it last moved
 	chunk  lake.Chunk[R]
 	record lake.Record
 }
@@ -168,7 +168,7 @@ func (c *claim[R]) add(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.next, c.moved = c.chunk.End(), true
+		c.next, c.still = c.chunk.End(), 0
 		if full != nil {
 			return c.session.flush(ctx, full)
 		}
@@ -176,11 +176,10 @@ func (c *claim[R]) add(ctx context.Context) error {
 	}
 }
 
-// idle says whether nothing came since it was last asked, and where the claim is.
-func (c *claim[R]) idle() (bool, int64) {
+// idle says for how many ticks nothing has come, and where the claim is.
+func (c *claim[R]) idle() (ticks int, next int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	moved := c.moved
-	c.moved = false
-	return !moved, c.next
+	c.still++
+	return c.still - 1, c.next
 }

@@ -110,11 +110,11 @@ func saramaConfig(base *sarama.Config) *sarama.Config {
 	}
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.RefreshFrequency = 10 * time.Second // how soon a new partition is taken up
-	c.ChannelBufferSize = 4096
+	c.ChannelBufferSize = maxChunk
 
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	c.Consumer.Return.Errors = true
-	c.Consumer.Fetch.Default = 4 << 20
+	c.Consumer.Fetch.Default = 1 << 20               // compressed, per partition: what is in flight is some ten times that
 	c.Consumer.Fetch.Max = 0                         // with a limit, sarama skips a record that exceeds it
 	c.Consumer.MaxProcessingTime = 2 * time.Second   // a commit holds the claims up; unsubscribing would cost a fetch
 	c.Consumer.Offsets.Initial = sarama.OffsetOldest // of a partition that the log does not know

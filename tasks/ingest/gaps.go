@@ -14,7 +14,7 @@ import (
 var errSkipped = errors.New("ingest: the consumer skipped a record")
 
 const (
-	proofBytes    = 1 << 20   // of the first raw fetch: a marker is 78 bytes, its neighbours may prove more gaps
+	proofBytes    = 64 << 10  // of the first raw fetch: a marker is 78 bytes, its neighbours may prove more gaps
 	maxProofBytes = 256 << 20 // a batch cannot be larger than the broker's message.max.bytes
 )
 

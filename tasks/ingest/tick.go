@@ -9,6 +9,10 @@ import (
 	"github.com/tidemill/tidemill/storage/lake"
 )
 
+// idleTicks is how many ticks without a record make it worth asking why the
+// offsets up to the partition's end do not come.
+const idleTicks = 2
+
 // tick looks after what no record brings about: age, gaps at a partition's end,
 // a topic that changed, watermarks of an idle topic, commits of the dead. It
 // returns when the session ends.
@@ -58,7 +62,7 @@ func (s *session[R]) look(ctx context.Context) error {
 	progress := make([]PartitionProgress, 0, len(s.ids))
 	for _, p := range slices.Sorted(slices.Values(s.ids)) {
 		idle, next := s.claims[p].idle()
-		if idle && next < topic.Ends[p] {
+		if idle >= idleTicks && next < topic.Ends[p] {
 			if err := s.claims[p].trailingGap(ctx, topic.Ends[p]); err != nil {
 				return err
 			}
