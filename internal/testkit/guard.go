@@ -31,16 +31,16 @@ func init() {
 	if !ok {
 		return
 	}
-	if err := guard(dir); err != nil {
+	if err := guard(dir, idleProbe, idleLimit); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-// guard runs the shared server of dir until nobody has used it for a while. Users hold a shared lock; the guard has
-// an exclusive one while it stops the server, so that nobody comes to a server that goes.
-func guard(dir string) error {
+// guard runs the shared server of dir until nobody has used it for limit, which it looks at each probe. Users hold a
+// shared lock; the guard has an exclusive one while it stops the server, so that nobody comes to a server that goes.
+func guard(dir string, probe, limit time.Duration) error {
 	ctx := context.Background()
 	s, err := postgres.Start(ctx, postgres.Options{Dir: filepath.Join(dir, "postgres"), Settings: map[string]string{
 		"fsync":              "off", // the one place where speed is worth more than the data
@@ -51,13 +51,15 @@ func guard(dir string) error {
 	if err != nil {
 		return err
 	}
+	tick := time.NewTicker(probe)
+	defer tick.Stop()
 	for idle := time.Duration(0); ; {
 		select {
 		case <-s.Exited():
 			return s.Stop(ctx)
-		case <-time.After(idleProbe):
+		case <-tick.C:
 		}
-		l, err := filelock.Try(filepath.Join(dir, "users"), filelock.Exclusive)
+		l, err := filelock.Try(usersLockPath(dir), filelock.Exclusive)
 		if errors.Is(err, filelock.ErrLocked) {
 			idle = 0
 			continue
@@ -65,7 +67,7 @@ func guard(dir string) error {
 		if err != nil {
 			return errors.Join(err, s.Stop(ctx))
 		}
-		if idle += idleProbe; idle >= idleLimit {
+		if idle += probe; idle >= limit {
 			return errors.Join(s.Stop(ctx), l.Release())
 		}
 		if err := l.Release(); err != nil {
@@ -73,6 +75,8 @@ func guard(dir string) error {
 		}
 	}
 }
+
+func usersLockPath(dir string) string { return filepath.Join(dir, "users") }
 
 // sharedServer returns the address of the shared server, which runs as long as this process does.
 var sharedServer = sync.OnceValues(func() (string, error) {
@@ -89,7 +93,7 @@ var sharedServer = sync.OnceValues(func() (string, error) {
 	}
 	defer starting.Release() //nolint:errcheck // its file is only read
 	// Held until the process ends: the guard stops no server with users.
-	if usersLock, err = filelock.Acquire(ctx, filepath.Join(dir, "users"), filelock.Shared); err != nil {
+	if usersLock, err = filelock.Acquire(ctx, usersLockPath(dir), filelock.Shared); err != nil {
 		return "", err
 	}
 	url, ok := postgres.FindRunning(filepath.Join(dir, "postgres"))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/tidemill/tidemill/internal/embedded/postgres"
 	"github.com/tidemill/tidemill/migrations"
 )
 
@@ -41,6 +43,26 @@ func Migrated(t testing.TB, sets ...migrations.Set) string {
 		t.Fatalf("testkit: make migrated template: %v", err)
 	}
 	return fresh(t, name)
+}
+
+// Durable returns the address of a fresh, empty database on a server of the test's own that waits for the disk as
+// PostgreSQL does by default. It takes a second; the server ends with the test.
+func Durable(t testing.TB) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), startWait)
+	defer cancel()
+	s, err := postgres.Start(ctx, postgres.Options{Dir: filepath.Join(Home(t), "postgres")})
+	if err != nil {
+		t.Fatalf("testkit: %v", err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stepLimit)
+		defer cancel()
+		if err := s.Stop(ctx); err != nil {
+			t.Errorf("testkit: %v", err)
+		}
+	})
+	return s.URL()
 }
 
 // templates has this process' template database of each choice of sets, as func() (string, error).

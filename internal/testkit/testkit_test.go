@@ -8,6 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/tidemill/tidemill/internal/testkit"
 	"github.com/tidemill/tidemill/migrations"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 )
 
@@ -75,9 +77,12 @@ func TestMigrated(t *testing.T) {
 	}
 }
 
-func BenchmarkPostgres(b *testing.B) {
-	for b.Loop() {
-		b.Run("fresh", func(b *testing.B) { testkit.Postgres(b) })
+func TestOnlyDurableWaitsForTheDisk(t *testing.T) {
+	t.Parallel()
+	for url, want := range map[string]string{testkit.Durable(t): "on", testkit.Postgres(t): "off"} {
+		if got := value[string](t, url, "SHOW fsync"); got != want {
+			t.Errorf("fsync is %s, want %s", got, want)
+		}
 	}
 }
 
@@ -87,5 +92,34 @@ func TestDBT(t *testing.T) {
 	out, err := exec.Command(env.Python(), "-c", "import dbt.adapters.postgres, dbt.version; print(dbt.version.installed.to_version_string())").CombinedOutput()
 	if err != nil || string(out) != "=1.11.16\n" {
 		t.Errorf("dbt's version: %q, %v", out, err)
+	}
+	if again := testkit.DBT(t); again != env {
+		t.Errorf("another environment: %v, then %v", env, again)
+	}
+}
+
+func TestBroker(t *testing.T) {
+	t.Parallel()
+	c, err := kgo.NewClient(kgo.SeedBrokers(testkit.Broker(t)...), kgo.ConsumeTopics("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := kadm.NewClient(c).CreateTopic(t.Context(), -1, -1, nil, "x"); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ProduceSync(t.Context(), &kgo.Record{Topic: "x", Value: []byte("v")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	got := c.PollFetches(t.Context()).Records()
+	if len(got) != 1 || string(got[0].Value) != "v" {
+		t.Errorf("read %v", got)
+	}
+}
+
+func BenchmarkMigrated(b *testing.B) {
+	testkit.Migrated(b) // the template
+	for b.Loop() {
+		b.Run("one", func(b *testing.B) { testkit.Migrated(b) })
 	}
 }

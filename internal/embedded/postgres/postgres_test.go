@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -280,6 +281,27 @@ func TestStalePidFileIsNoServer(t *testing.T) {
 				t.Errorf("address changed from %s to %s", url, s.URL())
 			}
 		})
+	}
+}
+
+func TestTakenPortIsLeftToItsOwner(t *testing.T) {
+	dir := home(t)
+	s := start(t, postgres.Options{Dir: dir})
+	config, err := pgx.ParseConfig(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, s)
+	other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", config.Port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if _, err := postgres.Start(t.Context(), postgres.Options{Dir: dir, Port: int(config.Port)}); err == nil || !strings.Contains(err.Error(), "Address already in use") {
+		t.Errorf("Start on the taken port: %v", err)
+	}
+	if n := value[int](t, start(t, postgres.Options{Dir: dir}).URL(), "SELECT 1"); n != 1 {
+		t.Error("no server on another port")
 	}
 }
 

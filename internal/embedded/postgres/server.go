@@ -290,7 +290,7 @@ func (s *Server) lastWords() string {
 	if err != nil {
 		return "its log cannot be read: " + err.Error()
 	}
-	return lastLines(text, 4)
+	return lastLines(text, 6)
 }
 
 // URL returns the address of the database, with the superuser's name and password: not for logs.
