@@ -11,6 +11,9 @@ const sourceHeader = "tidemill-source"
 // Once is [Produce] for a source, of which each event comes onto the topic once however often Once is called, also when
 // a call was cut off: it reads the topic first, and sends what is missing. Records of others on the topic do not matter.
 //
+// An event that the brokers refused for good, or did not answer for in more than a minute, ends a call with an error. If
+// later events of its partition were on their way by then, the next call puts it after them.
+//
 // Each record carries its source and line in a header. One call at a time may produce a source to a topic. Events that
 // the topic's retention has deleted count as produced while a later one of their partition is still there.
 func Once(ctx context.Context, c Config, source Source, progress func(Progress)) (Result, error) {

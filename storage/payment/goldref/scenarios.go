@@ -86,7 +86,7 @@ func (h *hostile) backwards() {
 	h.addAt(p, refunded.Add(24*time.Hour+h.minutes(24*60)))
 }
 
-// keys come null, empty, of another payment, in upper case, and as bytes that are no UTF-8's neighbour.
+// keys come null, empty, of another payment, in upper case, with a blank before them, and with U+0000.
 func (h *hostile) keys() {
 	p, at := h.begin()
 	id := strings.Trim(p.get("transaction_id"), `"`)
