@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -134,7 +135,7 @@ func (c cluster) password(made bool) (string, error) {
 		return string(bytes.TrimSpace(text)), nil
 	}
 	if made {
-		return "", fmt.Errorf("read the password of the database in %s: %w", c.data, cmpErr(err, errors.New("the file is empty")))
+		return "", fmt.Errorf("read the password of the database in %s: %w", c.data, cmp.Or(err, errors.New("the file is empty")))
 	}
 	b := make([]byte, 18)
 	rand.Read(b) //nolint:errcheck // never errs
@@ -143,13 +144,6 @@ func (c cluster) password(made bool) (string, error) {
 		return "", fmt.Errorf("keep the database's password: %w", err)
 	}
 	return pw, nil
-}
-
-func cmpErr(err, otherwise error) error {
-	if err != nil {
-		return err
-	}
-	return otherwise
 }
 
 // serverEnv is what PostgreSQL's programs get to see: nothing of PGDATA, PGPORT and their like.
