@@ -56,7 +56,7 @@ func (a *auditor) run(ctx context.Context) (AuditReport, error) {
 		a.report.Tombstones += p.Tombstones
 		a.report.GapOffsets += p.GapOffsets
 	}
-	if err := a.strangers(s); err != nil {
+	if err := a.strangers(ctx, s); err != nil {
 		return AuditReport{}, err
 	}
 	return a.report, a.beyond(s)
@@ -71,14 +71,7 @@ func (a *auditor) problem(format string, args ...any) {
 func (a *auditor) entry(ctx context.Context, e Entry) error {
 	seen := map[int32]*offsetSet{}
 	for _, r := range e.Partitions {
-		set := newOffsetSet(r.Start, r.End)
-		for _, t := range r.Tombstones {
-			set.addSpan(t)
-		}
-		for _, g := range r.Gaps {
-			set.addSpan(Span{g.Start, g.End})
-		}
-		seen[r.Partition] = set
+		seen[r.Partition] = newOffsetSet(r)
 	}
 	take := func(name string, partition int32, offset int64) {
 		set := seen[partition]
@@ -102,7 +95,7 @@ func (a *auditor) entry(ctx context.Context, e Entry) error {
 			}
 			return nil
 		})
-		if err := a.unreadable(ctx, err); err != nil {
+		if _, err := a.readable(ctx, err); err != nil {
 			return err
 		}
 	}
@@ -127,7 +120,7 @@ func (a *auditor) rows(ctx context.Context, f File, take func(string, int32, int
 		}
 		return nil
 	})
-	if err := a.unreadable(ctx, err); err != nil || a.lastIsAbout(f.Path) {
+	if ok, err := a.readable(ctx, err); !ok {
 		return err
 	}
 	for _, p := range f.Parts {
@@ -138,42 +131,33 @@ func (a *auditor) rows(ctx context.Context, f File, take func(string, int32, int
 	return nil
 }
 
-// unreadable notes a file's error as a problem and passes on only what ended
-// the audit itself.
-func (a *auditor) unreadable(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
+// readable says whether a file was read without error. It notes the error as a
+// problem, and passes on only what ended the audit itself.
+func (a *auditor) readable(ctx context.Context, err error) (bool, error) {
+	if err != nil && ctx.Err() == nil {
+		a.problem("%s", err)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	a.problem("%s", err)
-	return nil
-}
-
-func (a *auditor) lastIsAbout(name string) bool {
-	n := len(a.report.Problems)
-	return n > 0 && strings.Contains(a.report.Problems[n-1], name)
+	return err == nil, ctx.Err()
 }
 
 // strangers looks for files in the day folders and among the dead letters that
 // the log does not list.
-func (a *auditor) strangers(s *State) error {
-	known := map[string]bool{}
-	for _, f := range s.Files {
-		known[f.Path] = true
-	}
-	for _, f := range s.DeadFiles {
-		known[f.Path] = true
-	}
+func (a *auditor) strangers(ctx context.Context, s *State) error {
+	var there []string
 	for _, root := range []string{bronzeFolder(s.Topic), deadFolder(s.Topic)} {
-		err := a.walk(root, func(name string) {
-			if !known[name] {
-				a.problem("%s: lies in the lake, the log does not list it", name)
-			}
-		})
-		if err != nil {
+		if err := a.walk(root, func(name string) { there = append(there, name) }); err != nil {
 			return err
+		}
+	}
+	// A file is listed before it is there: what came in meanwhile is in the log by now.
+	now, err := a.lake.State(ctx)
+	if err != nil {
+		return err
+	}
+	listed := now.listed()
+	for _, name := range there {
+		if !listed[name] {
+			a.problem("%s: lies in the lake, the log does not list it", name)
 		}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
@@ -20,7 +19,6 @@ type Lake struct {
 	topic string
 	disk  blob.FS
 	now   func() time.Time
-	log   *slog.Logger
 
 	mu    sync.Mutex
 	state *State // folded so far; nil before the first read
@@ -37,9 +35,6 @@ func WithFS(disk blob.FS) Option { return func(l *Lake) { l.disk = disk } }
 // WithClock sets the clock that dates commits. The default is time.Now.
 func WithClock(now func() time.Time) Option { return func(l *Lake) { l.now = now } }
 
-// WithLog sets the logger. The default is slog.Default().
-func WithLog(log *slog.Logger) Option { return func(l *Lake) { l.log = log } }
-
 // Open opens the lake of a topic below the folder root, which need not exist
 // yet: an absent lake is an empty one. It reads nothing and makes nothing.
 func Open(root, topic string, opts ...Option) (*Lake, error) {
@@ -49,7 +44,7 @@ func Open(root, topic string, opts ...Option) (*Lake, error) {
 	if err := checkTopic(topic); err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
-	l := &Lake{root: root, topic: topic, disk: blob.Dir(root), now: time.Now, log: slog.Default()}
+	l := &Lake{root: root, topic: topic, disk: blob.Dir(root), now: time.Now}
 	for _, opt := range opts {
 		opt(l)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +13,7 @@ import (
 )
 
 func openOn(disk blob.FS, now func() time.Time) *Lake {
-	l, err := Open("unused", testTopic, WithFS(disk), WithClock(now), WithLog(slog.New(slog.DiscardHandler)))
+	l, err := Open("unused", testTopic, WithFS(disk), WithClock(now))
 	if err != nil {
 		panic(err)
 	}

@@ -27,7 +27,7 @@ type Config[R any] struct {
 	FlushAge   time.Duration // or when a batch is so old, also if nothing arrives; default 30 s
 
 	WaitForTopic  bool          // wait for a topic that does not exist; otherwise Run returns ErrNoTopic
-	DrainTimeout  time.Duration // for the last commit of a session; default 20 s
+	DrainTimeout  time.Duration // for the last commit of a session; default 10 s
 	WatermarkAge  time.Duration // an idle topic's watermark is not older than this; default 1 min
 	CollectAfter  time.Duration // leavings of a writer silent for so long are collected; default 1 h
 	Tick          time.Duration // how often age, gaps at the end and idle partitions are looked at; default 1 s
@@ -72,7 +72,7 @@ func (c *Config[R]) complete() error {
 	setDefault(&c.FlushRows, 250_000)
 	setDefault(&c.FlushBytes, 128<<20)
 	setDefault(&c.FlushAge, 30*time.Second)
-	setDefault(&c.DrainTimeout, 20*time.Second)
+	setDefault(&c.DrainTimeout, 10*time.Second)
 	setDefault(&c.WatermarkAge, time.Minute)
 	setDefault(&c.CollectAfter, time.Hour)
 	setDefault(&c.Tick, time.Second)

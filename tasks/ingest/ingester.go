@@ -100,6 +100,9 @@ func (in *Ingester[R]) sessions(ctx context.Context, group sarama.ConsumerGroup)
 			}
 		case err == nil || isTransient(err):
 			in.log.Warn("the session ended early: joining again", "error", err)
+			if err != nil {
+				in.report(func(p *Progress) { p.Error = err.Error() })
+			}
 			if err := in.sleep(ctx, wait.NextBackOff()); err != nil {
 				return nil
 			}
