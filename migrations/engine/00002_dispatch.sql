@@ -17,7 +17,8 @@ CREATE TABLE tidemill.workers (
 ) WITH (fillfactor = 50);
 
 -- Task instances that are ready or leased; a row leaves at the end of the attempt. The row is the lease: whoever ends the
--- attempt deletes the row that carries it. No index has lease, worker or leased_at, so that a claim is a HOT update.
+-- attempt deletes the row that carries it. No index has lease, worker or leased_at and more than half of each page is kept
+-- free, so that a claim is a HOT update even when a whole page is claimed at once.
 CREATE TABLE tidemill.task_queue (
     run_id    bigint      NOT NULL,
     seq       bigint      GENERATED ALWAYS AS IDENTITY,
@@ -33,7 +34,7 @@ CREATE TABLE tidemill.task_queue (
     dag_id    text        NOT NULL,
     queue     text        NOT NULL,
     PRIMARY KEY (run_id, task_id, map_index)
-) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
+) WITH (fillfactor = 40, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000,
     autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 5000,
     autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX task_queue_order ON tidemill.task_queue (dag_id, priority DESC, seq);

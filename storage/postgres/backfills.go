@@ -34,9 +34,9 @@ func (s *Store) CreateBackfill(ctx context.Context, b engine.NewBackfill) (int64
 			return fmt.Errorf("it overlaps backfill %d: %w", other[0], engine.ErrConflict)
 		}
 		err = tx.QueryRow(ctx, `INSERT INTO tidemill.backfills (dag_id, from_date, to_date, max_active_runs, backwards, reprocess, params, tasks,
-				triggered_by, created_at, updated_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now()) RETURNING id`,
-			b.DAG, b.From, b.To, b.MaxActiveRuns, b.Backwards, b.Reprocess, b.Params, b.Tasks, clean(b.TriggeredBy)).Scan(&id)
+				triggered_by, paused, created_at, updated_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, now(), now()) RETURNING id`,
+			b.DAG, b.From, b.To, b.MaxActiveRuns, b.Backwards, b.Reprocess, b.Params, b.Tasks, clean(b.TriggeredBy), b.Paused).Scan(&id)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool) error
 func (s *Store) FinishBackfills(ctx context.Context) ([]int64, error) {
 	out, err := query(ctx, s.look, pgx.RowTo[int64], `WITH done AS (
 			UPDATE tidemill.backfills b SET completed_at = now(), updated_at = now()
-			WHERE b.completed_at IS NULL
+			WHERE b.completed_at IS NULL AND NOT b.paused
 				AND NOT EXISTS (SELECT FROM tidemill.runs r WHERE r.backfill_id = b.id AND r.backfill_id > 0 AND r.state IN ('queued', 'running'))
 			RETURNING b.id)
 		SELECT id FROM done ORDER BY id`)
