@@ -52,6 +52,8 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 			adopt = append(adopt, existing[s.Interval.Start.UnixMicro()])
 		}
 	}
+	// While runs are being cleared the backfill is paused, so that it neither starts nor ends before all of them are part of it.
+	b.Paused = len(adopt) > 0
 	id, _, err := c.store.CreateBackfill(ctx, b)
 	if err != nil {
 		return BackfillPlan{}, err
@@ -61,7 +63,12 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 			return BackfillPlan{}, err
 		}
 		if _, err := c.Clear(ctx, r.DAG, run.RunID, Selection{Tasks: r.Tasks}, false, r.By); err != nil {
-			return BackfillPlan{}, fmt.Errorf("clear %s: %w", run.RunID, err)
+			return BackfillPlan{}, fmt.Errorf("backfill %d is paused: clear %s: %w", id, run.RunID, err)
+		}
+	}
+	if b.Paused {
+		if err := c.store.SetBackfillPaused(ctx, id, false); err != nil {
+			return BackfillPlan{}, fmt.Errorf("backfill %d is paused: %w", id, err)
 		}
 	}
 	c.wake()

@@ -53,7 +53,7 @@ type Dispatcher interface {
 	// Orphans returns up to limit leases whose worker has no row.
 	Orphans(ctx context.Context, limit int) ([]Lease, error)
 
-	// Claim leases ready tasks to a worker, at most Slots. A worker without a row gets none (no error).
+	// Claim leases ready tasks to a worker, at most Slots, none of a paused DAG. A worker without a row gets none (no error).
 	Claim(ctx context.Context, c ClaimRequest) ([]Leased, error)
 	// Transition is the only way to change a run, in one transaction: it locks t.Runs in ascending order in a statement of
 	// its own, then ends t.Ends (deletes those queue rows that still carry their lease), then reads the runs, calls
@@ -70,7 +70,8 @@ type Dispatcher interface {
 	DueTimers(ctx context.Context, dags []string, limit int) ([]Timer, error)
 	// NextTimer returns when the next timer of these DAGs falls due; zero when there is none.
 	NextTimer(ctx context.Context, dags []string) (time.Time, error)
-	// Idle returns up to limit runs of the DAGs given that are running and have nothing queued, leased or timed.
+	// Idle returns up to limit runs of the DAGs given that are running and have nothing queued, leased or timed but their own
+	// deadline.
 	Idle(ctx context.Context, dags []string, limit int) ([]int64, error)
 
 	// Inputs returns, for each key in order, the latest successful attempt's output, or the latest end for Settled ones.
@@ -464,14 +465,14 @@ type ReplicaStatus struct {
 // BackfillStore keeps backfills.
 type BackfillStore interface {
 	// CreateBackfill stores a backfill with its new runs in one transaction and returns its id. ErrConflict when it overlaps
-	// an open one of the same DAG. The engine clears what is to be reprocessed afterwards and sets its backfill id.
+	// an open one of the same DAG, both ends included. The engine clears what is to be reprocessed afterwards and sets its backfill id.
 	CreateBackfill(ctx context.Context, b NewBackfill) (int64, []Created, error)
 	// AdoptRuns makes existing runs part of a backfill (reprocessing).
 	AdoptRuns(ctx context.Context, backfill int64, runs []int64) error
 	SetBackfillPaused(ctx context.Context, id int64, paused bool) error
 	// EndBackfill sets its completion time if it has none, and cancelled with it.
 	EndBackfill(ctx context.Context, id int64, cancelled bool) error
-	// FinishBackfills ends the open backfills of which every run is over and returns their ids.
+	// FinishBackfills ends the open backfills of which every run is over and returns their ids. A paused one stays open.
 	FinishBackfills(ctx context.Context) ([]int64, error)
 	Backfills(ctx context.Context, f BackfillFilter) ([]BackfillRow, int, error)
 	Backfill(ctx context.Context, id int64) (BackfillRow, error)
@@ -487,6 +488,7 @@ type NewBackfill struct {
 	Params        []byte
 	Tasks         []string
 	TriggeredBy   string
+	Paused        bool // until its finished runs that are to be reprocessed have been cleared
 	Runs          []NewRun
 }
 

@@ -128,6 +128,13 @@ func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputK
 			}
 			return
 		}
+		if err := r.cutElements(base, ask, got); err != nil {
+			r.log.Warn("elements could not be counted", "error", err)
+			for _, a := range attempts {
+				r.slots.give(a.DAG)
+			}
+			return
+		}
 		for i, w := range wants {
 			w.a.give(w.task, got[i])
 		}

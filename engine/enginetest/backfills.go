@@ -42,7 +42,7 @@ func (s *Store) CreateBackfill(ctx context.Context, b engine.NewBackfill) (int64
 		s.backfills = append(s.backfills, &backfill{row: engine.BackfillRow{
 			ID: id, DAG: b.DAG, From: b.From, To: b.To, MaxActiveRuns: b.MaxActiveRuns, Backwards: b.Backwards,
 			Reprocess: b.Reprocess, Params: bytes.Clone(b.Params), Tasks: slices.Clone(b.Tasks),
-			TriggeredBy: b.TriggeredBy, CreatedAt: now, UpdatedAt: now,
+			TriggeredBy: b.TriggeredBy, Paused: b.Paused, CreatedAt: now, UpdatedAt: now,
 		}})
 		return createdBackfill{id, created}, nil
 	})
@@ -97,7 +97,7 @@ func (s *Store) FinishBackfills(ctx context.Context) ([]int64, error) {
 	return query(ctx, s, "FinishBackfills", func(now time.Time) ([]int64, error) {
 		var out []int64
 		for _, b := range s.backfills {
-			if b.row.CompletedAt == nil && s.over(b) {
+			if b.row.CompletedAt == nil && !b.row.Paused && s.over(b) {
 				b.row.CompletedAt, b.row.UpdatedAt = copyOf(&now), now
 				out = append(out, b.row.ID)
 			}

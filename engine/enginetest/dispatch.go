@@ -30,7 +30,7 @@ func (s *Store) Claim(ctx context.Context, c engine.ClaimRequest) ([]engine.Leas
 // pick takes the next ready items of a DAG out of their piles: no more than the slots and the limits allow.
 func (s *Store) pick(want engine.ClaimDAG, queues []string, slots int) []*item {
 	d := s.dags[want.ID]
-	if d == nil {
+	if d == nil || d.status.Paused {
 		return nil
 	}
 	room := min(want.Room, slots)

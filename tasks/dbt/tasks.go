@@ -67,6 +67,9 @@ func Test(after engine.In[Built], r *Runner, opts ...engine.TaskOption) engine.N
 
 // known lists the nodes of a command as far as the project has been parsed.
 func known(r *Runner, c Command) func() []engine.VirtualSpec {
+	if r == nil { // only the definition is looked at
+		return nil
+	}
 	return func() []engine.VirtualSpec {
 		m, err := r.Parsed()
 		if err != nil {
