@@ -1,0 +1,108 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/tidemill/tidemill/storage/lake"
+)
+
+func (c *command) lake() *cobra.Command {
+	l := group("lake", "Look at the bronze lake and prove it whole")
+	l.AddCommand(c.lakeStatus(), c.lakeDays(), c.lakeAudit())
+	return l
+}
+
+func (c *command) openLake() (*lake.Lake, error) {
+	l, err := lake.Open(c.config.Lake, c.config.Topic)
+	if err != nil {
+		return nil, fmt.Errorf("open the lake %s: %w", c.config.Lake, err)
+	}
+	return l, nil
+}
+
+func (c *command) lakeStatus() *cobra.Command {
+	return c.reads(&cobra.Command{
+		Use: "status", Short: "The lake at a glance", Example: "  tidemill lake status", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := c.openLake()
+			if err != nil {
+				return err
+			}
+			s, err := l.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.show(s, func(w io.Writer) {
+				row(w, "lake", s.Root)
+				row(w, "topic", s.Topic)
+				row(w, "commits", s.Entries)
+				row(w, "days", s.Days)
+				row(w, "files", s.Files)
+				row(w, "bytes", s.Bytes)
+				row(w, "rows", s.Rows)
+				row(w, "dead letters", s.DeadLetters)
+				row(w, "tombstones", s.Tombstones)
+				row(w, "gaps", s.GapOffsets)
+				row(w, "watermark", s.Watermark)
+				row(w, "last commit", s.LastCommit)
+			})
+		},
+	})
+}
+
+func (c *command) lakeDays() *cobra.Command {
+	return c.reads(&cobra.Command{
+		Use: "days", Short: "What the lake has of each day", Example: "  tidemill lake days --json", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := c.openLake()
+			if err != nil {
+				return err
+			}
+			days, err := l.Days(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.show(days, func(w io.Writer) {
+				row(w, "DAY", "FILES", "ROWS", "BYTES", "DEAD LETTERS")
+				for _, d := range days {
+					row(w, string(d.Day), d.Files, d.Rows, d.Bytes, d.DeadLetterCount())
+				}
+			})
+		},
+	})
+}
+
+func (c *command) lakeAudit() *cobra.Command {
+	return c.reads(&cobra.Command{
+		Use: "audit", Short: "Prove that every offset is accounted for; ends 1 where it is not", Example: "  tidemill lake audit", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := c.openLake()
+			if err != nil {
+				return err
+			}
+			r, err := l.Audit(cmd.Context())
+			if err != nil {
+				return err
+			}
+			err = c.show(r, func(w io.Writer) {
+				row(w, "PARTITION", "FROM", "TO", "ROWS", "DEAD LETTERS", "TOMBSTONES", "GAPS")
+				for _, p := range r.Partitions {
+					row(w, p.Partition, p.Start, p.End, p.Rows, p.DeadLetters, p.Tombstones, p.GapOffsets)
+				}
+				for _, p := range r.Problems {
+					fmt.Fprintln(w, "PROBLEM", p)
+				}
+				if r.Clean() {
+					fmt.Fprintln(w, "clean: every offset is accounted for once")
+				}
+			})
+			if err == nil && !r.Clean() {
+				err = errors.New("the audit found holes")
+			}
+			return err
+		},
+	})
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/tidemill/tidemill/engine"
+)
+
+func (c *command) task() *cobra.Command {
+	t := group("task", "Look at task instances")
+	t.AddCommand(c.taskLog())
+	return t
+}
+
+// logPage is how many bytes of a log are read at once.
+const logPage = 256 << 10
+
+func (c *command) taskLog() *cobra.Command {
+	var try, mapIndex int
+	var follow bool
+	cmd := &cobra.Command{
+		Use: "log DAG RUN TASK", Short: "Print the log of a task's attempt, one JSON object a line", Args: arguments("DAG", "RUN", "TASK"),
+		Example: "  tidemill task log daily_transactions RUN load_to_postgres --follow",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			return c.withClient(ctx, func(cl *client) error {
+				r, err := cl.store.RunByID(ctx, args[0], args[1])
+				if err != nil {
+					return err
+				}
+				key := engine.TaskKey{Run: r.Key, Task: args[2], MapIndex: mapIndex}
+				tv, err := cl.task(ctx, key)
+				if err != nil {
+					return err
+				}
+				if tv.Runner != "" {
+					key.Task = tv.Runner // a virtual node's lines are in its runner's log
+				}
+				if try <= 0 {
+					try = tv.Try
+				}
+				return c.printLog(ctx, cl, key, try, follow)
+			})
+		},
+	}
+	cmd.Flags().IntVar(&try, "try", 0, "number of the attempt (default: the latest)")
+	cmd.Flags().IntVar(&mapIndex, "map-index", -1, "element of a mapped task")
+	cmd.Flags().BoolVar(&follow, "follow", false, "go on until the attempt has ended")
+	return cmd
+}
+
+// task finds one task instance.
+func (cl *client) task(ctx context.Context, key engine.TaskKey) (engine.TaskView, error) {
+	rows, err := cl.store.RunsByKey(ctx, []int64{key.Run})
+	if err != nil {
+		return engine.TaskView{}, err
+	}
+	views, err := engine.View(ctx, cl.store, rows, true)
+	if err != nil {
+		return engine.TaskView{}, err
+	}
+	for _, v := range views {
+		for _, t := range v.Tasks {
+			if t.Task == key.Task && t.MapIndex == key.MapIndex {
+				return t, nil
+			}
+		}
+	}
+	return engine.TaskView{}, fmt.Errorf("task %q, element %d: %w", key.Task, key.MapIndex, engine.ErrNotFound)
+}
+
+func (c *command) printLog(ctx context.Context, cl *client, key engine.TaskKey, try int, follow bool) error {
+	after := int64(0)
+	for ended := false; ; {
+		chunks, err := cl.store.ReadLog(ctx, key, try, after, logPage)
+		if err != nil {
+			return err
+		}
+		for _, ch := range chunks {
+			if _, err := c.out.Write(ch.Lines); err != nil {
+				return err
+			}
+			after = ch.Seq
+		}
+		if len(chunks) > 0 {
+			continue
+		}
+		if !follow || ended {
+			return nil
+		}
+		tv, err := cl.task(ctx, key)
+		if err != nil {
+			return err
+		}
+		ended = tv.Try > try || tv.State.Terminal() || tv.State == engine.UpForRetry
+		if !wait(ctx, pollEvery) {
+			return nil
+		}
+	}
+}
