@@ -43,32 +43,53 @@ const claimReady = `WITH alive AS MATERIALIZED (SELECT id FROM tidemill.workers 
 // maxRounds bounds how often what DAGs left of their shares is offered to the others.
 const maxRounds = 4
 
-// Claim implements engine.Dispatcher. Tasks of paused DAGs are not claimed. A DAG is served at most once in each round of
-// sharing; those with exact limits come first.
+// Claim implements engine.Dispatcher. Tasks of paused DAGs are not claimed. The slots are shared out over the DAGs that have
+// ready tasks; those with exact limits come first, and are offered once more what the others left.
 func (s *Store) Claim(ctx context.Context, c engine.ClaimRequest) ([]engine.Leased, error) {
-	var out []engine.Leased
 	var free []claimShare
+	var exact []engine.ClaimDAG
 	for _, d := range c.DAGs {
-		if d.MaxActive > 0 || len(d.TaskLimits) > 0 {
-			continue
+		switch {
+		case min(d.Room, c.Slots) <= 0:
+		case d.MaxActive > 0 || len(d.TaskLimits) > 0:
+			exact = append(exact, d)
+		default:
+			free = append(free, claimShare{d.ID, d.Room})
 		}
-		free = append(free, claimShare{d.ID, min(d.Room, c.Slots)})
 	}
-	slots := c.Slots
-	if limited := len(c.DAGs) - len(free); limited > 0 {
-		// Each limited DAG is its own transaction; together they take no more than their part of the slots.
-		got, err := s.claimLimited(ctx, c, len(free) > 0)
-		if err != nil {
-			return nil, fmt.Errorf("claim tasks: %w", err)
-		}
-		out = append(out, got...)
-		slots -= len(got)
-	}
-	got, err := s.claimFree(ctx, c, free, slots)
+	out, err := s.claimLimited(ctx, c, exact, c.Slots, len(free) > 0)
 	if err != nil {
 		return nil, fmt.Errorf("claim tasks: %w", err)
 	}
-	return append(out, got...), nil
+	limited := len(out)
+	got, err := s.claimFree(ctx, c, free, c.Slots-len(out))
+	out = append(out, got...)
+	if err == nil && limited > 0 && len(free) > 0 && len(out) < c.Slots {
+		got, err = s.claimLimited(ctx, c, roomLeft(exact, out), c.Slots-len(out), false)
+		out = append(out, got...)
+	}
+	if err != nil {
+		if len(out) == 0 {
+			return nil, fmt.Errorf("claim tasks: %w", err)
+		}
+		s.log.Warn("claim cut short", "error", err) // what is leased already must reach the worker
+	}
+	return out, nil
+}
+
+// roomLeft lowers the room of DAGs by what was claimed of them.
+func roomLeft(dags []engine.ClaimDAG, claimed []engine.Leased) []engine.ClaimDAG {
+	n := map[string]int{}
+	for i := range claimed {
+		n[claimed[i].DAG]++
+	}
+	var out []engine.ClaimDAG
+	for _, d := range dags {
+		if d.Room -= n[d.ID]; d.Room > 0 {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // A claimShare is a DAG with room for some of its tasks.
@@ -77,7 +98,8 @@ type claimShare struct {
 	room int
 }
 
-// claimFree claims tasks that are under no limit but their worker's. Each round is a statement and a transaction of its own.
+// claimFree claims tasks that are under no limit but their worker's. Each round is a statement and a transaction of its own;
+// with an error comes what earlier rounds leased.
 func (s *Store) claimFree(ctx context.Context, c engine.ClaimRequest, dags []claimShare, slots int) ([]engine.Leased, error) {
 	var out []engine.Leased
 	for round := 0; round < maxRounds && slots > 0 && len(dags) > 0; round++ {
@@ -87,11 +109,7 @@ func (s *Store) claimFree(ctx context.Context, c engine.ClaimRequest, dags []cla
 			return err
 		})
 		if err != nil {
-			if len(out) > 0 {
-				s.log.Warn("claim cut short", "error", err) // what is leased already must reach the worker
-				return out, nil
-			}
-			return nil, err
+			return out, err
 		}
 		out = append(out, got...)
 		slots -= len(got)

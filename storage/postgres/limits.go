@@ -62,23 +62,28 @@ const (
 // claimLimited claims tasks of the DAGs that have exact limits, in one transaction: it locks the limits by name in a
 // statement of its own, counts what is leased, and claims what that leaves. When other DAGs wait for their turn it leaves
 // them their share of the slots.
-func (s *Store) claimLimited(ctx context.Context, c engine.ClaimRequest, others bool) ([]engine.Leased, error) {
-	var limited []engine.ClaimDAG
-	var ids, names []string
-	for _, d := range c.DAGs {
-		if (d.MaxActive > 0 || len(d.TaskLimits) > 0) && d.Room > 0 {
-			limited = append(limited, d)
-			ids = append(ids, d.ID)
-			names = append(names, taskLimit(d.ID))
-		}
+func (s *Store) claimLimited(ctx context.Context, c engine.ClaimRequest, dags []engine.ClaimDAG, slots int, others bool) ([]engine.Leased, error) {
+	if len(dags) == 0 || slots <= 0 {
+		return nil, nil
+	}
+	ids := make([]string, len(dags))
+	for i, d := range dags {
+		ids[i] = d.ID
 	}
 	ready, err := query(ctx, s.work, pgx.RowTo[string], `SELECT c.dag_id FROM unnest($1::text[]) AS c(dag_id)
 		WHERE NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused OFFSET 0)
 			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.lease IS NULL AND q.queue = ANY($2) OFFSET 0)`, ids, c.Queues)
-	if err != nil || len(ready) == 0 || c.Slots <= 0 {
+	if err != nil || len(ready) == 0 {
 		return nil, err
 	}
-	limited = slices.DeleteFunc(limited, func(d engine.ClaimDAG) bool { return !slices.Contains(ready, d.ID) })
+	var limited []engine.ClaimDAG
+	var names []string
+	for _, d := range dags {
+		if slices.Contains(ready, d.ID) {
+			limited = append(limited, d)
+			names = append(names, taskLimit(d.ID))
+		}
+	}
 	if err := s.makeLimits(ctx, names); err != nil {
 		return nil, err
 	}
@@ -91,14 +96,14 @@ func (s *Store) claimLimited(ctx context.Context, c engine.ClaimRequest, others 
 		}
 		defer conn.Release()
 		return s.writeOn(ctx, conn, func(ctx context.Context, tx pgx.Tx) (err error) {
-			out, err = claimUnderLimits(ctx, tx, c, limited, others)
+			out, err = claimUnderLimits(ctx, tx, c, limited, slots, others)
 			return err
 		})
 	})
 	return out, err
 }
 
-func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, dags []engine.ClaimDAG, others bool) ([]engine.Leased, error) {
+func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, dags []engine.ClaimDAG, slots int, others bool) ([]engine.Leased, error) {
 	var ids, names []string
 	for _, d := range dags {
 		ids = append(ids, d.ID)
@@ -119,7 +124,6 @@ func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, dag
 		claimants++
 	}
 	var out []engine.Leased
-	slots := c.Slots
 	for i, d := range dags {
 		share := (slots + claimants - i - 1) / (claimants - i)
 		room := active.room(d, min(share, d.Room))

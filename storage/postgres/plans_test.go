@@ -1,0 +1,89 @@
+package postgres
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/internal/testkit"
+	"github.com/tidemill/tidemill/migrations"
+)
+
+// The statements of the hot path must reach their rows through an index by key, whatever the size of the tables was when
+// they were planned. The worst moment is a database whose tables were empty at their last ANALYZE: that is tried here.
+func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
+	url := testkit.Migrated(t, migrations.Engine)
+	ctx := t.Context()
+	s, err := Open(ctx, url, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	conn, err := s.work.Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, `VACUUM (ANALYZE) tidemill.task_queue, tidemill.runs, tidemill.attempts, tidemill.timers, tidemill.virtual_nodes`); err != nil {
+		t.Fatal(err)
+	}
+	for name, sql := range map[string]string{
+		"lockRuns": lockRuns, "readRuns": readRuns, "updateRuns": updateRuns, "endLeases": endLeases, "lockQueueRows": lockQueueRows,
+		"dequeueRows": dequeueRows, "cancelRows": cancelRows, "deleteTimers": deleteTimers, "closeNodes": closeNodes,
+		"claimReady": claimReady, "claimExact": claimExact, "toldLeases": toldLeases, "latestInputs": latestInputs, "lockLease": lockLease,
+	} {
+		t.Run(name, func(t *testing.T) {
+			plan := explain(ctx, t, conn.Conn(), sql)
+			if bad := scansAll(plan); bad != "" {
+				t.Errorf("reads a whole table: %s\n%s", bad, plan)
+			}
+		})
+	}
+	if bad := scansAll("  ->  Index Scan using runs_pkey on runs r\n        Filter: (id = $1)\n"); bad == "" {
+		t.Error("a scan of a whole index passes")
+	}
+}
+
+// explain returns the generic plan of a statement.
+func explain(ctx context.Context, t *testing.T, conn *pgx.Conn, sql string) string {
+	t.Helper()
+	if _, err := conn.Exec(ctx, "PREPARE explained AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	params := map[string]bool{}
+	for _, p := range regexp.MustCompile(`\$\d+`).FindAllString(sql, -1) {
+		params[p] = true
+	}
+	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", len(params)), ", ")
+	rows, err := conn.Query(ctx, "EXPLAIN (COSTS OFF) EXECUTE explained("+nulls+")", pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Exec(ctx, "DEALLOCATE explained"); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// scansAll returns the first line of a plan that reads a table from end to end.
+func scansAll(plan string) string {
+	lines := strings.Split(plan, "\n")
+	for i, l := range lines {
+		switch {
+		case strings.Contains(l, "Seq Scan on"):
+			return l
+		case strings.Contains(l, "Index Scan using"), strings.Contains(l, "Index Only Scan"), strings.Contains(l, "Bitmap Index Scan"):
+			if !strings.Contains(lines[i+1], "Index Cond:") {
+				return l
+			}
+		}
+	}
+	return ""
+}
