@@ -276,3 +276,30 @@ func TestFilesAreSortedAndCut(t *testing.T) {
 		t.Errorf("files up to the 6th: %v, want four of two days, sorted", got)
 	}
 }
+
+// TestLateRows: rows of a day that their partition had passed are counted.
+func TestLateRows(t *testing.T) {
+	disk := blobtest.NewDisk()
+	w := NewWriter[row](openOn(disk, disk.Now))
+	day := time.Date(2024, 1, 5, 12, 0, 0, 0, time.UTC)
+	src := source{0: nil, 1: nil}
+	add := func(p int32, at time.Time) {
+		o := int64(len(src[p]))
+		src[p] = append(src[p], &Record{Value: []byte("x"), Partition: p, Offset: o, Timestamp: at})
+	}
+	add(0, day)
+	add(0, day.AddDate(0, 0, -1)) // of the first commit: nothing had passed its day
+	add(1, day)
+	mustIngest(t, src, w, 9, 0, 1)
+	add(0, day.AddDate(0, 0, -1))                                  // late
+	add(0, day.Add(-time.Hour))                                    // earlier, but of the day that goes on
+	add(1, day.AddDate(0, 0, -1).Add(11*time.Hour+59*time.Minute)) // late
+	mustIngest(t, src, w, 9, 0, 1)
+	days, err := w.lake.Days(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(days) != 2 || days[0].LateRows != 2 || days[1].LateRows != 0 || days[0].Rows != 3 || days[0].Files != 2 {
+		t.Errorf("days %+v, want 2 late rows of 3 on the first", days)
+	}
+}

@@ -112,13 +112,40 @@ func resume(ctx context.Context, disk *blobtest.Disk, safe map[int32]int64) erro
 	return nil
 }
 
+// kindsOfCut are what a cut can leave on the disk.
+var kindsOfCut = []struct {
+	name  string
+	after func(ctx context.Context, disk *blobtest.Disk, spoil func(blob.FS) blob.FS) (*blobtest.Disk, error)
+}{
+	{"the process is killed", func(_ context.Context, disk *blobtest.Disk, _ func(blob.FS) blob.FS) (*blobtest.Disk, error) {
+		return disk, nil
+	}},
+	{"the process is killed, another finishes for it, then the power is cut",
+		func(ctx context.Context, disk *blobtest.Disk, spoil func(blob.FS) blob.FS) (*blobtest.Disk, error) {
+			err := openOn(spoil(disk), disk.Now).Finish(ctx)
+			return disk.AfterPowerCut(nil), err
+		}},
+	{"the power is cut", func(_ context.Context, disk *blobtest.Disk, _ func(blob.FS) blob.FS) (*blobtest.Disk, error) {
+		return disk.AfterPowerCut(nil), nil
+	}},
+	{"the power is cut, half is kept", withLuck(1)},
+	{"the power is cut, another half is kept", withLuck(2)},
+	{"the power is cut, a third half is kept", withLuck(3)},
+}
+
+func withLuck(seed uint64) func(context.Context, *blobtest.Disk, func(blob.FS) blob.FS) (*blobtest.Disk, error) {
+	return func(_ context.Context, disk *blobtest.Disk, _ func(blob.FS) blob.FS) (*blobtest.Disk, error) {
+		return disk.AfterPowerCut(blobtest.Luck(seed)), nil
+	}
+}
+
 // cutEverywhere runs the scenario once for each step at which it can be cut,
-// and each kind of luck, and returns the first failure. spoil may take a
+// and each kind of cut, and returns the first failure. spoil may take a
 // protection out.
 func cutEverywhere(ctx context.Context, spoil func(blob.FS) blob.FS) (cuts int, err error) {
 	for n := 0; ; n++ {
 		done := false
-		for luck := range uint64(6) {
+		for _, kind := range kindsOfCut {
 			disk := blobtest.NewDisk()
 			cut := blobtest.NewCut(disk, n)
 			safe, err := scenario(ctx, spoil(cut), disk)
@@ -126,21 +153,17 @@ func cutEverywhere(ctx context.Context, spoil func(blob.FS) blob.FS) (cuts int, 
 				return n, fmt.Errorf("scenario: %w", err)
 			}
 			done = err == nil
-			after := disk // luck 0: the process dies, the disk lives on
-			switch luck {
-			case 0:
-			case 1:
-				after = disk.AfterPowerCut(nil)
-			default:
-				after = disk.AfterPowerCut(blobtest.Luck(luck))
+			after, err := kind.after(ctx, disk, spoil)
+			if err != nil {
+				return n, fmt.Errorf("cut at step %d, %s: %w", n, kind.name, err)
 			}
 			after.Advance(3 * time.Hour)
 			if err := resume(ctx, after, safe); err != nil {
-				return n, fmt.Errorf("cut at step %d, luck %d: %w", n, luck, err)
+				return n, fmt.Errorf("cut at step %d, %s: %w", n, kind.name, err)
 			}
 			// And once more: the next process finds nothing to do or undo.
 			if err := resume(ctx, after.AfterPowerCut(nil), safe); err != nil {
-				return n, fmt.Errorf("cut at step %d, luck %d, second start: %w", n, luck, err)
+				return n, fmt.Errorf("cut at step %d, %s, second start: %w", n, kind.name, err)
 			}
 		}
 		if done {
@@ -150,6 +173,7 @@ func cutEverywhere(ctx context.Context, spoil func(blob.FS) blob.FS) (cuts int, 
 }
 
 func TestCutAtEveryStep(t *testing.T) {
+	t.Parallel()
 	cuts, err := cutEverywhere(t.Context(), func(disk blob.FS) blob.FS { return disk })
 	if err != nil {
 		t.Fatal(err)
@@ -188,6 +212,7 @@ func TestEachSyncIsNeeded(t *testing.T) {
 		"of the root":         func(op, name string) bool { return name == "." },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			_, err := cutEverywhere(t.Context(), func(disk blob.FS) blob.FS { return lying{disk, skip} })
 			if err == nil {
 				t.Error("nothing is wrong without the sync")
