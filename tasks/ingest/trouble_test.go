@@ -191,3 +191,38 @@ func TestMirror(t *testing.T) {
 		t.Errorf("the mirror has %d entries, the log %d", len(got), state.Head)
 	}
 }
+
+// TestGroupOffsetsDoNotMatter: where to start is the lake's to say, whether the
+// group's offsets are ahead of it or behind.
+func TestGroupOffsetsDoNotMatter(t *testing.T) {
+	w := newWorld(t, 2)
+	w.produce(payments(2, 0, 50)...)
+	for name, offset := range map[string]int64{"ahead": 25, "behind": 3} {
+		t.Run(name, func(t *testing.T) {
+			here := *w
+			here.t, here.root = t, t.TempDir()
+			l := here.lake()
+			if name == "behind" { // the lake has all of it already
+				r := here.run(here.config(l))
+				here.caughtUp(l)
+				r.stop()
+			}
+			offsets := kadmOffsets(0, offset)
+			offsets.AddOffset(topic, 1, offset, -1)
+			if err := w.admin.CommitAllOffsets(t.Context(), "test", offsets); err != nil {
+				t.Fatal(err)
+			}
+			w.produce(payments(2, 1000, 2)...)
+			r := here.run(here.config(l))
+			here.caughtUp(l)
+			r.stop()
+			report := here.auditClean(l)
+			for _, p := range report.Partitions {
+				if p.Rows != p.End {
+					t.Errorf("partition %d has %d rows of %d offsets", p.Partition, p.Rows, p.End)
+				}
+			}
+			here.wantOnce(int(report.Rows))
+		})
+	}
+}
