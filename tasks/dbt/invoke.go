@@ -45,7 +45,7 @@ func (r *Runner) invoke(ctx context.Context, s *scope, args []string, onEvent fu
 		}
 		onEvent(e)
 	}
-	onStderr := r.stderrTo(s.inv, s.redact)
+	onStderr := r.stderrTo(s.redact)
 	stop := stopper{grace: r.opts.Grace, clock: r.opts.Clock}
 	for r.opts.KeepWarm > 0 {
 		server, err := r.ensureServer(ctx, onStderr)
@@ -69,8 +69,8 @@ func (r *Runner) invoke(ctx context.Context, s *scope, args []string, onEvent fu
 	return invokeCLI(ctx, r.project, args, s.env, stop, onLine, onStderr)
 }
 
-// stderrTo passes what dbt's process writes to stderr (tracebacks, warnings of Python) to the log.
-func (r *Runner) stderrTo(inv Invocation, redact func(string) string) func(string) {
+// stderrTo passes what dbt's process writes to stderr (tracebacks, warnings of Python) to the log, at level debug.
+func (r *Runner) stderrTo(redact func(string) string) func(string) {
 	return func(line string) { r.opts.Logger.Debug("dbt", "stderr", redact(line)) }
 }
 

@@ -9,8 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/coder/quartz"
 	"github.com/tidemill/tidemill/tasks/dbt"
+	"go.uber.org/goleak"
 )
 
 func copyDir(t *testing.T, from, to string) {
@@ -47,7 +50,10 @@ var passed = map[string]dbt.State{
 // TestRunner goes through one project and database with the long-lived process.
 func TestRunner(t *testing.T) {
 	s := newSite(t)
-	r := s.runner(t, dbt.Options{})
+	before := goleak.IgnoreCurrent()
+	t.Cleanup(func() { goleak.VerifyNone(t, before) }) // once the runner is closed
+	clock := quartz.NewMock(t)
+	r := s.runner(t, dbt.Options{Clock: clock})
 	built := testBuild(t, r)
 	t.Run("retry", func(t *testing.T) { testRetry(t, r, built) })
 	t.Run("run by name", func(t *testing.T) { testSelect(t, r) })
@@ -69,6 +75,15 @@ func TestRunner(t *testing.T) {
 		}
 	})
 	t.Run("mistakes", func(t *testing.T) { testMistakes(t, s, r) })
+	t.Run("idle", func(t *testing.T) {
+		if r.ServerPID() == 0 {
+			t.Fatal("the process is not kept")
+		}
+		clock.Advance(5 * time.Minute).MustWait(t.Context())
+		if r.ServerPID() != 0 {
+			t.Error("the idle process is kept")
+		}
+	})
 }
 
 // TestPlainCommand is what is used where the long-lived process cannot start, as here.

@@ -87,7 +87,7 @@ func (r *Runner) Warm(ctx context.Context) error {
 	if r.opts.KeepWarm < 0 {
 		return nil
 	}
-	_, err := r.ensureServer(ctx, r.stderrTo(Invocation{}, redactor(r.project.environment(os.LookupEnv, nil))))
+	_, err := r.ensureServer(ctx, r.stderrTo(redactor(r.project.environment(os.LookupEnv, nil))))
 	return err
 }
 

@@ -22,13 +22,16 @@ var unchecked = map[string]string{"PGOPTIONS": ""}
 
 const sleeping = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 
+// patience is how long a condition is waited for: a busy machine takes a minute to import dbt and parse the project.
+const patience = 4 * time.Minute
+
 // eventually waits until the condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(patience)
 	for !holds() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
+			t.Fatalf("not within %s: %s", patience, what)
 		}
 		select {
 		case <-t.Context().Done():
