@@ -115,6 +115,38 @@ func TestHostileOutputsAreStoredAsTheyAre(t *testing.T) {
 	}
 }
 
+// What is written twice, in one transition or in two, is there once, as it was written last.
+func TestWhatIsThereAlreadyIsReplaced(t *testing.T) {
+	r := newRig(t, postgres.Options{})
+	run := r.runs(1)[0]
+	k := key(run, "a")
+	at := time.Now().Add(time.Hour)
+	for i, pair := range [][2]string{{`1`, `2`}, {`3`, `4`}} {
+		r.transition([]int64{run}, nil, func(_ engine.RunRow, c *engine.RunChange) {
+			for n, output := range pair {
+				it := item(run, "a")
+				it.Try = 10*i + n
+				c.Enqueue = append(c.Enqueue, it)
+				c.Attempts = append(c.Attempts, attempt(k, output))
+				c.Timers = append(c.Timers, engine.Timer{TaskKey: k, Kind: engine.TimerRetry, DueAt: at.Add(time.Duration(n) * time.Minute)})
+			}
+		})
+		if try := r.queueRow(run).Try; try != 10*i+1 {
+			t.Errorf("try in the queue is %d, want %d", try, 10*i+1)
+		}
+		a, err := r.Attempt(t.Context(), k, 1)
+		r.ok(err)
+		if string(a.Output) != pair[1] {
+			t.Errorf("output is %s, want %s", a.Output, pair[1])
+		}
+	}
+	timers, err := r.Timers(t.Context(), []int64{run})
+	r.ok(err)
+	if len(timers) != 1 || !timers[0].DueAt.Equal(at.Add(time.Minute).Truncate(time.Microsecond)) {
+		t.Errorf("timers are %v, want one, a minute after %s", timers, at)
+	}
+}
+
 // A proxy stands between a store and its database and can cut connections at a chosen moment.
 type proxy struct {
 	net.Listener

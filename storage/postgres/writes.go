@@ -43,19 +43,24 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 	for _, k := range c.Dequeue {
 		w.dequeue.add(k)
 	}
-	for i := range c.Enqueue {
-		w.enqueue.add(&c.Enqueue[i])
+	enqueue, attempts := c.Enqueue, c.Attempts
+	if w.replace {
+		enqueue = lastOf(enqueue, func(q *engine.QueueItem) engine.TaskKey { return q.TaskKey })
+		attempts = lastOf(attempts, func(a *engine.Attempt) attemptKey { return attemptKey{a.TaskKey, a.Try} })
+	}
+	for i := range enqueue {
+		w.enqueue.add(&enqueue[i])
 	}
 	for _, k := range c.Cancel {
 		w.cancel.add(k)
 	}
-	for i := range c.Attempts {
-		w.attempts.add(&c.Attempts[i])
+	for i := range attempts {
+		w.attempts.add(&attempts[i])
 	}
 	for _, t := range c.Untimers {
 		w.untimers.add(t, run.DAG)
 	}
-	for _, t := range c.Timers {
+	for _, t := range lastOf(c.Timers, func(t *engine.Timer) timerKey { return timerKey{t.TaskKey, t.Kind} }) {
 		w.timers.add(t, run.DAG)
 	}
 	for _, v := range c.Close {
@@ -68,6 +73,37 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 		w.callbacks.add(&c.Callbacks[i])
 	}
 	return nil
+}
+
+type attemptKey struct {
+	engine.TaskKey
+	try int
+}
+
+type timerKey struct {
+	engine.TaskKey
+	kind engine.TimerKind
+}
+
+// lastOf leaves of several elements of one key only the last: a statement cannot write a row twice.
+func lastOf[T any, K comparable](in []T, key func(*T) K) []T {
+	if len(in) < 2 {
+		return in
+	}
+	last := make(map[K]int, len(in))
+	for i := range in {
+		last[key(&in[i])] = i
+	}
+	if len(last) == len(in) {
+		return in
+	}
+	out := make([]T, 0, len(last))
+	for i := range in {
+		if last[key(&in[i])] == i {
+			out = append(out, in[i])
+		}
+	}
+	return out
 }
 
 // ownKeys refuses a change of one run that holds tasks of another: those are not locked.
