@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// A benchmark measures one thing.
+type benchmark struct {
+	name   string
+	rounds int // when not quick: the median of so many is told
+	run    func(context.Context, *lab) ([]figure, error)
+}
+
+// A figure is one number of a benchmark. Those with a note and no key are for the table only.
+type figure struct {
+	key   string // in the JSON object
+	unit  string
+	value float64
+	note  string
+}
+
+// A result is what a benchmark's rounds came to.
+type result struct {
+	name    string
+	figures []figure
+}
+
+// benchmarks are in the order in which a round goes through them: what is compared stands side by side.
+var benchmarks = []benchmark{
+	{"engine_fan", 3, fan},
+	{"river", 3, riverJobs},
+	{"engine_chain", 3, chain},
+	{"engine_seq40", 3, sequence},
+	{"commit", 3, commit},
+	{"load", 3, load},
+	{"copy", 3, rawCopy},
+	{"ingest", 1, ingestion},
+}
+
+func names() []string {
+	var all []string
+	for _, b := range benchmarks {
+		all = append(all, b.name)
+	}
+	return all
+}
+
+// measure runs the rounds of the benchmarks in turn and takes the median of each figure.
+func measure(ctx context.Context, l *lab, chosen []benchmark) ([]result, error) {
+	samples := map[string][][]figure{}
+	for round := range 3 {
+		for _, b := range chosen {
+			if round >= b.rounds || l.quick && round > 0 {
+				continue
+			}
+			began := time.Now()
+			figures, err := b.run(ctx, l)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", b.name, err)
+			}
+			samples[b.name] = append(samples[b.name], figures)
+			fmt.Fprintf(os.Stderr, "%-13s round %d, %4.1f s: %s\n", b.name, round+1, time.Since(began).Seconds(), line(figures))
+		}
+	}
+	var results []result
+	for _, b := range chosen {
+		results = append(results, result{b.name, medians(samples[b.name])})
+	}
+	return results, nil
+}
+
+// medians takes the median of each figure over rounds that have the same figures.
+func medians(rounds [][]figure) []figure {
+	out := slices.Clone(rounds[0])
+	for i := range out {
+		var values []float64
+		for _, r := range rounds {
+			values = append(values, r[i].value)
+		}
+		out[i].value = median(values)
+	}
+	return out
+}
+
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	return (values[(n-1)/2] + values[n/2]) / 2
+}

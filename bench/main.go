@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	if role := os.Getenv(roleVar); role != "" {
+		os.Exit(exit(child(role)))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	os.Exit(exit(err))
+}
+
+// exit reports an error and returns the exit code.
+func exit(err error) int {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, errInterrupted):
+		fmt.Fprintln(os.Stderr, "bench: interrupted")
+		return 130
+	}
+	fmt.Fprintln(os.Stderr, "bench:", err)
+	return 1
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// run measures what the arguments ask for and writes the table, or the one JSON object, to out.
+func run(ctx context.Context, args []string, out io.Writer) (err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	only := flags.String("only", "", "measure these only: of "+strings.Join(names(), ","))
+	quick := flags.Bool("quick", false, "smaller sizes and one round: ends within a minute")
+	asJSON := flags.Bool("json", false, "print one JSON object instead of the table")
+	dsn := flags.String("dsn", "", "measure on this PostgreSQL (postgres://…, its user may create databases) instead of an embedded one")
+	profile := flags.String("cpuprofile", "", "write a CPU profile of this process to this file")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("argument %q is not understood", flags.Arg(0))
+	}
+	chosen, err := choose(*only)
+	if err != nil {
+		return err
+	}
+	if *profile != "" {
+		file, err := os.Create(*profile)
+		if err != nil {
+			return fmt.Errorf("-cpuprofile: %w", err)
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return fmt.Errorf("-cpuprofile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	l, err := openLab(ctx, *dsn, *quick, log)
+	if err == nil {
+		var results []result
+		results, err = measure(ctx, l, chosen)
+		err = errors.Join(err, l.close())
+		if err == nil {
+			return report(out, results, *asJSON)
+		}
+	}
+	if ctx.Err() != nil {
+		return errInterrupted
+	}
+	return err
+}
+
+// choose finds the benchmarks that a list names, in our order; all of them for "".
+func choose(list string) ([]benchmark, error) {
+	if list == "" {
+		return benchmarks, nil
+	}
+	wanted := strings.Split(list, ",")
+	for _, name := range wanted {
+		if !slices.Contains(names(), name) {
+			return nil, fmt.Errorf("-only: there is no benchmark %q; there are %s", name, strings.Join(names(), ", "))
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(benchmarks), func(b benchmark) bool { return !slices.Contains(wanted, b.name) }), nil
+}

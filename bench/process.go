@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// A child is this program in another role, so that its CPU time and memory are its own. It works until its standard input ends,
+// which it does when its parent is gone, however that ended.
+const roleVar = "TIDEMILL_BENCH_ROLE"
+
+const (
+	brokerRole = "broker"
+	ingestRole = "ingest"
+)
+
+func child(role string) error {
+	switch role {
+	case brokerRole:
+		return brokerChild(os.Args[1:])
+	case ingestRole:
+		return ingestChild(os.Args[1:])
+	}
+	return fmt.Errorf("there is no role %q", role)
+}
+
+// A process is a running child.
+type process struct {
+	cmd   *exec.Cmd
+	stdin io.Closer
+	lines *bufio.Reader
+}
+
+// spawn starts a child. Whoever does so stops it.
+func spawn(ctx context.Context, role string, args ...string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // ourselves
+	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the parent
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start the %s's process: %w", role, err)
+	}
+	return &process{cmd, stdin, bufio.NewReader(stdout)}, nil
+}
+
+// line reads the child's next line.
+func (p *process) line() (string, error) {
+	text, err := p.lines.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("the child process ended early: %w", err)
+	}
+	return text[:len(text)-1], nil
+}
+
+// stop lets the child end and waits for that.
+func (p *process) stop() error {
+	_ = p.stdin.Close() // that is the sign
+	err := p.cmd.Wait()
+	if ended := (*exec.ExitError)(nil); errors.As(err, &ended) && !ended.Exited() {
+		return nil // by our own signal
+	}
+	return err
+}
+
+// untilParentEnds returns a context that ends with standard input.
+func untilParentEnds() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin) // an end is an end
+		cancel()
+	}()
+	return ctx, cancel
+}
+
+// cpuTime is what this process has used so far, user and system.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // of a constant argument: it cannot fail
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// peakMemory is the most that this process has held at once, in bytes. Linux tells it of this program alone; getrusage, there, of
+// what was before exec too.
+func peakMemory() (float64, error) {
+	status, err := os.ReadFile("/proc/self/status")
+	if err == nil {
+		for line := range bytes.Lines(status) {
+			fields := bytes.Fields(line)
+			if len(fields) == 3 && string(fields[0]) == "VmHWM:" {
+				kb, err := strconv.ParseFloat(string(fields[1]), 64)
+				return kb * 1024, err
+			}
+		}
+	}
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0, fmt.Errorf("read this process's peak memory: %w", err)
+	}
+	return float64(u.Maxrss), nil // in bytes on macOS
+}
