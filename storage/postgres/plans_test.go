@@ -32,7 +32,7 @@ func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
 	}
 	for name, sql := range map[string]string{
 		"lockRuns": lockRuns, "readRuns": readRuns, "updateRuns": updateRuns, "endLeases": endLeases, "lockQueueRows": lockQueueRows,
-		"dequeueRows": dequeueRows, "cancelRows": cancelRows, "deleteTimers": deleteTimers, "closeNodes": closeNodes,
+		"dequeueRows": dequeueRows, "cancelRows": cancelRows, "deleteTimers": deleteTimers, "closeNodes": closeNodes, "forgetNodes": forgetNodes,
 		"claimReady": claimReady, "claimExact": claimExact, "toldLeases": toldLeases, "latestInputs": latestInputs, "lockLease": lockLease,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -86,9 +86,11 @@ var terminalStates = func() []string {
 }()
 
 // forgetNodes deletes all nodes of runners that were cleared.
-const forgetNodes = `DELETE FROM tidemill.virtual_nodes v
-	USING unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
-	WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index`
+const forgetNodes = `DELETE FROM tidemill.virtual_nodes v USING (
+		SELECT v.at FROM unnest($1::bigint[], $2::text[], $3::int[]) AS c(run_id, task_id, map_index)
+			CROSS JOIN LATERAL (SELECT v.ctid AS at FROM tidemill.virtual_nodes v
+				WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index OFFSET 0) v) c
+	WHERE v.ctid = c.at`
 
 type closeColumns struct {
 	keyColumns
