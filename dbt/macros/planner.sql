@@ -11,6 +11,7 @@
   yet of a table made a moment ago, reads all of Gold to hash it: the cost of a run would be that of history.
 #}
 {% macro look_up_by_index() -%}
+    set local enable_seqscan = off;
     set local enable_hashjoin = off;
     set local enable_mergejoin = off;
     set local jit = off

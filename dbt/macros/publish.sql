@@ -44,6 +44,7 @@
         (transaction_date, currency, transactions, pending, succeeded, failed, refunded, gross_amount, refunded_amount, fraud_count)
     select transaction_date, currency, transactions, pending, succeeded, failed, refunded, gross_amount, refunded_amount, fraud_count
     from {{ ref('fct_daily_revenue') }}
-    where (transaction_date, currency) in (select transaction_date, currency from {{ source('metadata', 'revenue_changes') }});
+    inner join (select distinct transaction_date, currency from {{ source('metadata', 'revenue_changes') }}) as changed
+        using (transaction_date, currency);
     delete from {{ source('metadata', 'revenue_changes') }}
 {%- endmacro %}

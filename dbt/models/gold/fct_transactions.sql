@@ -8,7 +8,7 @@
         {'columns': ['transaction_date', 'currency']},
         {'columns': ['build_id']},
     ],
-    pre_hook = ["{{ lock_gold() }}", "{{ look_up_by_index() }}", "{{ mark_built() }}"],
+    pre_hook = ["{{ lock_gold() }}", "{{ look_up_by_index() if is_incremental() }}", "{{ mark_built() }}"],
     post_hook = "{{ note_revenue_changes() }}",
 ) }}
 
