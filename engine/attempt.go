@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // abandonAfter is how long a body whose context has been cancelled may go on before its attempt ends without it. It can change
@@ -18,13 +18,12 @@ const abandonAfter = 20 * time.Second
 // An attempt is one try of a task instance in this process.
 type attempt struct {
 	Leased
-	def     *Definition
-	task    *Task
-	inputs  taskInputs
-	started time.Time
-	cancel  context.CancelCauseFunc
-	lost    atomic.Bool // its lease is gone: nothing of it counts
-	end     AttemptEnd
+	def    *Definition
+	task   *Task
+	inputs taskInputs
+	cancel context.CancelCauseFunc
+	lost   atomic.Bool // its lease is gone: nothing of it counts
+	end    AttemptEnd
 }
 
 // Causes for which an attempt's context is cancelled.
@@ -41,46 +40,77 @@ func (r *Runtime) begin(base context.Context, a *attempt) {
 	r.held.add(a)
 	r.bodies.Add(1)
 	go func() {
-		defer r.bodies.Done()
 		defer cancel(nil)
 		r.execute(ctx, a)
-		r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
 	}()
 }
 
-// execute runs the body and fills in how it ended.
+// execute runs the body and hands its end to the completer: once, when the body returns, or without it when it does not heed its
+// cancelled context for a while.
 func (r *Runtime) execute(ctx context.Context, a *attempt) {
 	started := r.clock.Now()
-	a.started = started
-	info := TaskInfo{DAG: a.DAG, RunID: a.Run.RunID, Run: a.Lease.Run, Task: a.Lease.Task, MapIndex: a.MapIndex, Try: a.Try, Worker: r.cfg.Name}
-	log := taskLogger(r.log, r.logs.attempt(a.TaskKey, a.Try), info)
-	tc := &taskContext{info: info, lease: a.Lease, log: log}
-	if a.task.spec.HasVirtual {
-		tc.report = func(ctx context.Context, nodes []VirtualState) error {
-			return r.store.ReportVirtual(ctx, a.Lease, nodes)
-		}
-		tc.read = func(ctx context.Context) ([]VirtualState, error) {
-			rows, err := r.store.Virtuals(ctx, []int64{a.Lease.Run})
-			var nodes []VirtualState
-			for _, row := range rows {
-				if row.Runner == a.TaskKey {
-					nodes = append(nodes, row.VirtualState)
-				}
-			}
-			return nodes, err
-		}
+	tc := r.taskContext(a)
+	tctx := context.WithValue(ctx, taskContextKey{}, tc)
+	var once sync.Once
+	end := func(out []byte, err error) {
+		once.Do(func() {
+			defer r.bodies.Done()
+			a.finish(tctx, out, err, context.Cause(ctx))
+			a.end.StartedAt = &started
+			r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
+		})
 	}
 	if a.task.timeout > 0 {
 		timer := r.clock.AfterFunc(a.task.timeout, func() { a.cancel(errTimedOut) }, "timeout")
 		defer timer.Stop()
 	}
-	out, err := r.call(context.WithValue(ctx, taskContextKey{}, tc), a)
-	a.finish(out, err, context.Cause(ctx), log)
-	a.end.StartedAt = &started
+	stop := context.AfterFunc(ctx, func() {
+		r.clock.AfterFunc(abandonAfter, func() {
+			end(nil, fmt.Errorf("%w; its body did not heed that for %s and was left behind", context.Cause(ctx), abandonAfter))
+		}, "abandon")
+	})
+	defer stop()
+	out, err := call(tctx, a)
+	end(out, err)
+}
+
+// taskContext is what the body may ask for. Most attempts of a busy engine log nothing: the log is made when it is first asked for.
+func (r *Runtime) taskContext(a *attempt) *taskContext {
+	info := TaskInfo{DAG: a.DAG, RunID: a.Run.RunID, Run: a.Lease.Run, Task: a.Lease.Task, MapIndex: a.MapIndex, Try: a.Try, Worker: r.cfg.Name}
+	tc := &taskContext{info: info, lease: a.Lease}
+	tc.log = sync.OnceValue(func() *slog.Logger { return taskLogger(r.log, r.logs.attempt(a.TaskKey, a.Try), info) })
+	if !a.task.spec.HasVirtual {
+		return tc
+	}
+	tc.report = func(ctx context.Context, nodes []VirtualState) error {
+		return r.store.ReportVirtual(ctx, a.Lease, nodes)
+	}
+	tc.read = func(ctx context.Context) ([]VirtualState, error) {
+		rows, err := r.store.Virtuals(ctx, []int64{a.Lease.Run})
+		var nodes []VirtualState
+		for _, row := range rows {
+			if row.Runner == a.TaskKey {
+				nodes = append(nodes, row.VirtualState)
+			}
+		}
+		return nodes, err
+	}
+	return tc
+}
+
+// call calls the body. A panic is a failure with its stack in the log.
+func call(ctx context.Context, a *attempt) (out []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			Log(ctx).Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
+			out, err = nil, fmt.Errorf("panic: %v", p)
+		}
+	}()
+	return a.task.body(ctx, &a.inputs)
 }
 
 // finish says how the attempt ended, by what its body returned and why its context was cancelled.
-func (a *attempt) finish(out []byte, err, cause error, log logger) {
+func (a *attempt) finish(ctx context.Context, out []byte, err, cause error) {
 	timedOut := errors.Is(cause, errTimedOut) && err != nil
 	cancelled := cause != nil && !errors.Is(cause, errTimedOut) && err != nil
 	a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: endingOf(err, timedOut, cancelled), Err: err, Output: out, Inputs: inputsRead(a.inputs.from)}
@@ -95,46 +125,7 @@ func (a *attempt) finish(out []byte, err, cause error, log logger) {
 	default:
 		a.end.Error = printable(err.Error())
 	}
-	log.Error("attempt ended", "ending", string(a.end.Ending), "error", a.end.Error)
-}
-
-type logger interface{ Error(msg string, args ...any) }
-
-// call calls the body. A panic is a failure with its stack in the log. A body that does not heed its cancelled context is
-// abandoned after a while.
-func (r *Runtime) call(ctx context.Context, a *attempt) ([]byte, error) {
-	type result struct {
-		out []byte
-		err error
-	}
-	done := make(chan result, 1)
-	var g errgroup.Group
-	g.Go(func() error {
-		var res result
-		defer func() {
-			if p := recover(); p != nil {
-				Log(ctx).Error("panic", "value", fmt.Sprint(p), "stack", string(debug.Stack()))
-				res = result{nil, fmt.Errorf("panic: %v", p)}
-			}
-			done <- res
-		}()
-		res.out, res.err = a.task.body(ctx, &a.inputs)
-		return nil
-	})
-	select {
-	case res := <-done:
-		return res.out, res.err
-	case <-ctx.Done():
-	}
-	timer := r.clock.NewTimer(abandonAfter, "abandon")
-	defer timer.Stop()
-	select {
-	case res := <-done:
-		return res.out, res.err
-	case <-timer.C:
-		Log(ctx).Error("the body did not heed its cancelled context; its attempt ends without it", "waited", abandonAfter.String())
-		return nil, fmt.Errorf("%w; the body went on for %s and was left behind", context.Cause(ctx), abandonAfter)
-	}
+	Log(ctx).Error("attempt ended", "ending", string(a.end.Ending), "error", a.end.Error)
 }
 
 // drainBodies waits for the running bodies, at most the grace; then it cancels them and waits for that.

@@ -23,7 +23,7 @@ func (i TaskInfo) Key() string { return fmt.Sprintf("%s/%s/%s/%d", i.DAG, i.RunI
 type taskContext struct {
 	info   TaskInfo
 	lease  Lease
-	log    *slog.Logger
+	log    func() *slog.Logger
 	report func(context.Context, []VirtualState) error
 	read   func(context.Context) ([]VirtualState, error)
 }
@@ -33,7 +33,7 @@ type taskContextKey struct{}
 // Log is the attempt's log: what is written there is kept with it and shown live. Outside a task it is slog.Default.
 func Log(ctx context.Context) *slog.Logger {
 	if t, ok := ctx.Value(taskContextKey{}).(*taskContext); ok {
-		return t.log
+		return t.log()
 	}
 	return slog.Default()
 }
