@@ -1,0 +1,332 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/tidemill/tidemill/engine"
+)
+
+func (s *server) dags(a huma.API) {
+	route(s, a, http.MethodGet, "/dags", "get_dags", "List DAGs", s.listDAGs)
+	route(s, a, http.MethodPatch, "/dags", "patch_dags", "Pause or unpause all DAGs that fit", s.patchDAGs)
+	route(s, a, http.MethodGet, "/dags/{dag_id}", "get_dag", "Get a DAG", s.getDAG)
+	route(s, a, http.MethodPatch, "/dags/{dag_id}", "patch_dag", "Pause or unpause a DAG", s.patchDAG)
+	route(s, a, http.MethodGet, "/dags/{dag_id}/details", "get_dag_details", "Get a DAG with all that is known of it", s.dagDetails)
+}
+
+// DagPath names a DAG.
+type DagPath struct {
+	DagID string `path:"dag_id"`
+}
+
+// DAGFilters select DAGs.
+type DAGFilters struct {
+	Page
+	Tags            []string `query:"tags,explode"`
+	TagsMatchMode   string   `query:"tags_match_mode" enum:"any,all" default:"any"`
+	Owners          []string `query:"owners,explode"`
+	IDPattern       string   `query:"dag_id_pattern"`
+	IDPrefix        string   `query:"dag_id_prefix_pattern"`
+	NamePattern     string   `query:"dag_display_name_pattern"`
+	NamePrefix      string   `query:"dag_display_name_prefix_pattern"`
+	ExcludeStale    bool     `query:"exclude_stale" default:"true"`
+	Paused          string   `query:"paused" enum:"true,false"`
+	HasImportErrors string   `query:"has_import_errors" enum:"true,false"`
+	LastRunState    string   `query:"last_dag_run_state" enum:"queued,running,success,failed"`
+	OrderBy         []string `query:"order_by,explode"`
+}
+
+func (s *server) listDAGs(ctx context.Context, in *DAGFilters) (DAGCollectionResponse, error) {
+	all, err := s.dagsThatFit(ctx, in)
+	if err != nil {
+		return DAGCollectionResponse{}, err
+	}
+	return DAGCollectionResponse{append([]DAGResponse{}, cut(all, in.Page)...), len(all)}, nil
+}
+
+func (s *server) dagsThatFit(ctx context.Context, in *DAGFilters) ([]DAGResponse, error) {
+	statuses, err := s.Store.DAGStatuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	fits, err := in.predicate()
+	if err != nil {
+		return nil, err
+	}
+	build, err := s.dagBuilder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var all []DAGResponse
+	for _, st := range statuses {
+		d := build(st)
+		if !fits(d) {
+			continue
+		}
+		if in.LastRunState != "" {
+			last, _, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{d.DagID}, Limit: 1})
+			if err != nil {
+				return nil, err
+			}
+			if len(last) == 0 || string(last[0].State) != in.LastRunState {
+				continue
+			}
+		}
+		all = append(all, d)
+	}
+	return all, sortBy(all, in.OrderBy, "dag_id", map[string]func(a, b DAGResponse) int{
+		"dag_id":           func(a, b DAGResponse) int { return strings.Compare(a.DagID, b.DagID) },
+		"dag_display_name": func(a, b DAGResponse) int { return strings.Compare(a.DagID, b.DagID) },
+		"is_paused":        func(a, b DAGResponse) int { return cmp.Compare(number(a.IsPaused), number(b.IsPaused)) },
+		"next_dagrun": func(a, b DAGResponse) int {
+			return compareTimes(a.NextDagrunLogicalDate, b.NextDagrunLogicalDate)
+		},
+	})
+}
+
+func (f *DAGFilters) predicate() (func(DAGResponse) bool, error) {
+	var names []func(string) bool
+	for _, p := range []struct {
+		text   string
+		prefix bool
+	}{{f.IDPattern, false}, {f.NamePattern, false}, {f.IDPrefix, true}, {f.NamePrefix, true}} {
+		m, err := pattern(p.text, p.prefix)
+		if err != nil {
+			return nil, invalid(err.Error(), p.text, "query", "dag_id_pattern")
+		}
+		names = append(names, m)
+	}
+	return func(d DAGResponse) bool {
+		if f.ExcludeStale && d.IsStale || f.HasImportErrors == "true" || f.Paused != "" && f.Paused != fmt.Sprint(d.IsPaused) {
+			return false
+		}
+		if len(f.Owners) > 0 && !slices.ContainsFunc(d.Owners, func(o string) bool { return slices.Contains(f.Owners, o) }) {
+			return false
+		}
+		for _, m := range names {
+			if !m(d.DagID) {
+				return false
+			}
+		}
+		return len(f.Tags) == 0 || f.tagged(d.Tags)
+	}, nil
+}
+
+func (f *DAGFilters) tagged(tags []DagTag) bool {
+	n := 0
+	for _, want := range f.Tags {
+		if slices.ContainsFunc(tags, func(t DagTag) bool { return t.Name == want }) {
+			n++
+		}
+	}
+	return n == len(f.Tags) || n > 0 && f.TagsMatchMode != "all"
+}
+
+// dagBuilder returns what makes answers of statuses, having read once what all of them need.
+func (s *server) dagBuilder(ctx context.Context) (func(engine.DAGStatus) DAGResponse, error) {
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	workers, err := s.Store.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	live := map[string]bool{}
+	for _, id := range s.Control.Catalog().IDs() {
+		live[id] = true
+	}
+	for _, w := range workers {
+		for _, id := range w.DAGs {
+			live[id] = true
+		}
+	}
+	return func(st engine.DAGStatus) DAGResponse { return dagResponse(st, now, !live[st.ID]) }, nil
+}
+
+func dagResponse(st engine.DAGStatus, now time.Time, stale bool) DAGResponse {
+	seen, runs := st.SeenAt.UTC(), st.Spec.MaxActiveRuns
+	d := DAGResponse{
+		DagID: st.ID, DagDisplayName: st.ID, IsPaused: st.Paused, IsStale: stale, LastParsedTime: &seen, BundleVersion: optional(st.Version),
+		FileToken: base64.RawURLEncoding.EncodeToString([]byte(st.ID)), Description: optional(st.Spec.Doc),
+		TimetableSummary: optional(st.Spec.Schedule), Tags: []DagTag{}, MaxActiveTasks: st.Spec.MaxActiveTasks, MaxActiveRuns: &runs,
+		IsBackfillable: st.Spec.Schedule != "", TimetablePeriodic: st.Spec.Schedule != "" && st.Spec.Schedule != "@once", Owners: append([]string{}, st.Spec.Owners...),
+	}
+	if st.Spec.Schedule != "" {
+		d.TimetableDescription = optional(st.Spec.Schedule + " " + st.Spec.Zone)
+	}
+	for _, t := range st.Spec.Tags {
+		d.Tags = append(d.Tags, DagTag{t, st.ID, st.ID})
+	}
+	for _, t := range st.Spec.Tasks {
+		d.HasTaskConcurrencyLimits = d.HasTaskConcurrencyLimits || t.MaxActive > 0
+		if d.Fileloc == "" {
+			d.Fileloc = t.Body
+		}
+	}
+	if iv, ok := NextRun(st, now); ok {
+		d.NextDagrunLogicalDate, d.NextDagrunIntervalStart = utc(&iv.Start), utc(&iv.Start)
+		d.NextDagrunIntervalEnd, d.NextDagrunRunAfter = utc(&iv.End), utc(&iv.End)
+	}
+	return d
+}
+
+// NextRun is the interval of a DAG's next scheduled run; false when there is none.
+func NextRun(st engine.DAGStatus, now time.Time) (engine.Interval, bool) {
+	table, err := engine.ParseSchedule(st.Spec.Schedule, st.Spec.Zone)
+	if err != nil || table == nil {
+		return engine.Interval{}, false
+	}
+	line := engine.Timeline{Timetable: table, Registered: st.RegisteredAt, Catchup: st.Spec.Catchup}
+	if st.Spec.StartDate != nil {
+		line.Start = *st.Spec.StartDate
+	}
+	if st.Spec.EndDate != nil {
+		line.End = *st.Spec.EndDate
+	}
+	return line.Next(st.LastScheduled, now)
+}
+
+// status finds a DAG.
+func (s *server) status(ctx context.Context, id string) (engine.DAGStatus, error) {
+	all, err := s.Store.DAGStatuses(ctx)
+	if err != nil {
+		return engine.DAGStatus{}, err
+	}
+	for _, st := range all {
+		if st.ID == id {
+			return st, nil
+		}
+	}
+	return engine.DAGStatus{}, fail(http.StatusNotFound, "The Dag with ID: `%s` was not found", id)
+}
+
+func (s *server) getDAG(ctx context.Context, in *DagPath) (DAGResponse, error) {
+	st, err := s.status(ctx, in.DagID)
+	if err != nil {
+		return DAGResponse{}, err
+	}
+	build, err := s.dagBuilder(ctx)
+	if err != nil {
+		return DAGResponse{}, err
+	}
+	return build(st), nil
+}
+
+func (s *server) dagDetails(ctx context.Context, in *DagPath) (DAGDetailsResponse, error) {
+	d, err := s.getDAG(ctx, in)
+	if err != nil {
+		return DAGDetailsResponse{}, err
+	}
+	st, err := s.status(ctx, in.DagID)
+	if err != nil {
+		return DAGDetailsResponse{}, err
+	}
+	_, active, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{in.DagID}, States: []engine.RunState{engine.RunQueued, engine.RunRunning}, Limit: 1})
+	if err != nil {
+		return DAGDetailsResponse{}, err
+	}
+	return DAGDetailsResponse{
+		DAGResponse: d, Catchup: st.Spec.Catchup, Concurrency: st.Spec.MaxActiveTasks, DocMD: optional(st.Spec.Doc), StartDate: utc(st.Spec.StartDate), EndDate: utc(st.Spec.EndDate),
+		Params: paramsOf(st.Spec.Params), Timezone: optional(st.Spec.Zone), LastParsed: d.LastParsedTime, ActiveRunsCount: active,
+	}, nil
+}
+
+// paramsOf is the params as Airflow's details tell them: for each its schema.
+func paramsOf(schema []byte) json.RawMessage {
+	var object struct {
+		Properties map[string]struct {
+			Description *string `json:"description"`
+		} `json:"properties"`
+	}
+	var whole struct {
+		Properties map[string]json.RawMessage `json:"properties"`
+	}
+	if json.Unmarshal(schema, &object) != nil || json.Unmarshal(schema, &whole) != nil {
+		return raw(nil)
+	}
+	params := map[string]any{}
+	for name, p := range object.Properties {
+		params[name] = map[string]any{"value": nil, "schema": whole.Properties[name], "description": p.Description}
+	}
+	b, err := json.Marshal(params)
+	if err != nil {
+		return raw(nil)
+	}
+	return b
+}
+
+// DAGPatchBody says what to change of a DAG.
+type DAGPatchBody struct {
+	IsPaused bool `json:"is_paused"`
+}
+
+type patchDAGInput struct {
+	DagPath
+	UpdateMask
+	Body DAGPatchBody
+}
+
+// UpdateMask names the fields of a body that count.
+type UpdateMask struct {
+	UpdateMask []string `query:"update_mask,explode" doc:"Names of the fields to change; the default is all that are given"`
+}
+
+// check refuses a mask that names something else than the fields given.
+func (m UpdateMask) check(fields ...string) error {
+	for _, f := range m.UpdateMask {
+		if !slices.Contains(fields, f) {
+			return fail(http.StatusBadRequest, "Only `%s` field can be updated through the REST API", strings.Join(fields, "`, `"))
+		}
+	}
+	return nil
+}
+
+func (m UpdateMask) has(field string) bool {
+	return len(m.UpdateMask) == 0 || slices.Contains(m.UpdateMask, field)
+}
+
+func (s *server) patchDAG(ctx context.Context, in *patchDAGInput) (DAGResponse, error) {
+	if err := in.check("is_paused"); err != nil {
+		return DAGResponse{}, err
+	}
+	if _, err := s.status(ctx, in.DagID); err != nil {
+		return DAGResponse{}, err
+	}
+	if err := s.Control.SetPaused(ctx, in.DagID, in.Body.IsPaused); err != nil {
+		return DAGResponse{}, err
+	}
+	return s.getDAG(ctx, &in.DagPath)
+}
+
+type patchDAGsInput struct {
+	DAGFilters
+	UpdateMask
+	Body DAGPatchBody
+}
+
+func (s *server) patchDAGs(ctx context.Context, in *patchDAGsInput) (DAGCollectionResponse, error) {
+	if err := in.check("is_paused"); err != nil {
+		return DAGCollectionResponse{}, err
+	}
+	all, err := s.dagsThatFit(ctx, &in.DAGFilters)
+	if err != nil {
+		return DAGCollectionResponse{}, err
+	}
+	for i := range all {
+		if err := s.Control.SetPaused(ctx, all[i].DagID, in.Body.IsPaused); err != nil {
+			return DAGCollectionResponse{}, err
+		}
+		all[i].IsPaused = in.Body.IsPaused
+	}
+	return DAGCollectionResponse{append([]DAGResponse{}, cut(all, in.Page)...), len(all)}, nil
+}

@@ -1,0 +1,47 @@
+// Command preview serves the pages over made-up history, for whoever works on them:
+//
+//	go run ./web/internal/preview [-listen 127.0.0.1:8090]
+package main
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"os"
+	"os/signal"
+
+	"github.com/tidemill/tidemill/engine/enginetest"
+	"github.com/tidemill/tidemill/web"
+	"github.com/tidemill/tidemill/web/internal/showcase"
+)
+
+func main() {
+	addr := flag.String("listen", "127.0.0.1:8090", "where to listen")
+	flag.Parse()
+	if err := serve(*addr); err != nil {
+		slog.Error("preview", "error", err)
+		os.Exit(1)
+	}
+}
+
+func serve(addr string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	clock := showcase.NewClock()
+	store := enginetest.NewStore(clock)
+	control, err := showcase.Fill(ctx, store, clock.Set)
+	if err != nil {
+		return err
+	}
+	clock.Go()
+	h, err := web.New(web.Config{Control: control, Store: store, Version: "preview", Build: "none", Clock: clock})
+	if err != nil {
+		return err
+	}
+	l, err := web.Listen(addr)
+	if err != nil {
+		return err
+	}
+	slog.Info("open http://" + l.Addr().String())
+	return web.Serve(ctx, l, h, slog.Default())
+}
