@@ -109,7 +109,7 @@ func saramaConfig(base *sarama.Config) *sarama.Config {
 		c.Version = sarama.V2_8_0_0 // the first that tells topic ids
 	}
 	c.Metadata.AllowAutoTopicCreation = false
-	c.Metadata.RefreshFrequency = 10 * time.Second // how soon a new partition is taken up
+	c.Metadata.RefreshFrequency = 10 * time.Second // how soon the group's leader sees a new partition, and everybody joins again
 	c.ChannelBufferSize = maxChunk
 
 	c.Consumer.IsolationLevel = sarama.ReadCommitted

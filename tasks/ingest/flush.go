@@ -132,7 +132,7 @@ func (s *session[R]) reflect(ctx context.Context) {
 }
 
 func (p *Progress) committed(e lake.Entry, state *lake.State) {
-	p.TopicID, p.Watermark, p.Error = e.TopicID, state.Watermark(), ""
+	p.TopicID, p.Watermark, p.Pending, p.Error = e.TopicID, state.Watermark(), 0, ""
 	if e.Kind == lake.KindAppend {
 		p.Entry, p.BatchOffsets, p.BatchDuration = e.N, e.Offsets(), e.Duration()
 		p.Rows += e.Rows()

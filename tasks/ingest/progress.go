@@ -12,6 +12,7 @@ type Progress struct {
 	TopicID       string              `json:"topic_id"`
 	Partitions    []PartitionProgress `json:"partitions"` // those that this process reads, ascending
 	Lag           int64               `json:"lag"`        // their sum
+	Pending       int64               `json:"pending"`    // offsets read and not committed yet
 	Entry         int64               `json:"entry"`      // of the last commit; 0: none yet
 	BatchOffsets  int64               `json:"batch_offsets"`
 	BatchDuration time.Duration       `json:"batch_duration"` // of the last commit, from its first record

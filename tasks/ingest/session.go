@@ -27,7 +27,6 @@ type session[R any] struct {
 	topicID string
 	claims  map[int32]*claim[R]
 	ids     []int32 // of claims, as sarama gave them
-	known   int32   // partitions that the topic had at the start
 
 	gate   sync.RWMutex
 	batch  *lake.Batch[R]
@@ -60,7 +59,7 @@ func (s *session[R]) start(ctx context.Context) error {
 	if err != nil {
 		return asBroker(err)
 	}
-	s.topicID, s.known = topic.id, topic.partitions
+	s.topicID = topic.id
 	if err := s.in.cfg.Lake.Finish(ctx); err != nil {
 		return err
 	}

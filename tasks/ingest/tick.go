@@ -52,12 +52,6 @@ func (s *session[R]) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if topic.Partitions != s.known {
-		_ = s.in.asks.client.RefreshMetadata(s.in.cfg.Topic)
-		s.in.log.Info("the topic has new partitions: joining again", "partitions", topic.Partitions)
-		s.end(nil)
-		return nil
-	}
 	atEnd := true
 	progress := make([]PartitionProgress, 0, len(s.ids))
 	for _, p := range slices.Sorted(slices.Values(s.ids)) {
@@ -104,8 +98,10 @@ func (s *session[R]) oldWatermark(now time.Time) bool {
 func (s *session[R]) reportLag(progress []PartitionProgress) {
 	s.gate.RLock()
 	state := s.state
+	pending, _ := s.batch.Size()
 	s.gate.RUnlock()
 	s.in.report(func(p *Progress) {
+		p.Pending = pending
 		p.TopicID, p.Partitions, p.Lag, p.Watermark, p.Error = s.topicID, progress, 0, state.Watermark(), ""
 		for i := range progress {
 			progress[i].Next = state.Next(s.topicID, progress[i].Partition)
