@@ -147,7 +147,7 @@ func (d *Definition) checkSubset(tasks []string, steps []BackfillStep) error {
 		}
 		for id := range chosen {
 			for _, u := range d.byID[id].up {
-				if u.kind == ValueEdge && !chosen[u.task.spec.ID] {
+				if u.kind != OrderEdge && !chosen[u.task.spec.ID] {
 					return &InvalidError{Field: "task_ids", Message: fmt.Sprintf("%s reads %s, which has no output for %s: add it to the subset", id, u.task.spec.ID, s.Interval.Start.Format(time.RFC3339))}
 				}
 			}

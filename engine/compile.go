@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -68,8 +69,10 @@ func Compile(dags ...AnyDAG) (*Catalog, error) {
 	errs := stray.take()
 	for _, d := range dags {
 		g := d.graph()
+		written := len(g.errs)
 		def := g.compile()
 		errs = append(errs, g.errs...)
+		g.errs = g.errs[:written] // so that compiling again does not tell twice
 		if old, ok := c.defs[g.spec.DAG]; ok {
 			errs = append(errs, &DefinitionError{DAG: g.spec.DAG, Where: g.where, Err: fmt.Errorf("there are two DAGs of this id (%d and %d tasks)", len(old.tasks), len(g.tasks))})
 		}
@@ -77,7 +80,7 @@ func Compile(dags ...AnyDAG) (*Catalog, error) {
 		c.ids = append(c.ids, g.spec.DAG)
 	}
 	sort.Strings(c.ids)
-	if err := joinErrors(errs); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	return c, nil

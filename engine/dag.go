@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"reflect"
 	"time"
 )
 
@@ -38,6 +39,9 @@ func (d *DAG[P]) graph() *graph { return d.g }
 func New[P any](id string, opts ...DAGOption) *DAG[P] {
 	g := newGraph(id, caller())
 	checkJSON[P](g, "params of DAG "+id)
+	if t := reflect.TypeFor[P](); t.Kind() != reflect.Struct {
+		g.fail(g.where, "params of DAG %s: %s is no struct; give a struct with a field for each param, or NoParams", id, t)
+	}
 	g.decodeParams = func(raw []byte) error {
 		_, err := decodeParams[P](raw)
 		return err

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -178,6 +177,3 @@ func handleOf(e Edge) *node {
 
 // stray holds errors that belong to no DAG because all handles were zero. Compile reports and clears them.
 var stray strayErrors
-
-// joinErrors is errors.Join with nil for none.
-func joinErrors(errs []error) error { return errors.Join(errs...) }

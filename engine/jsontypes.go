@@ -32,6 +32,9 @@ func jsonProblem(t reflect.Type, seen map[reflect.Type]bool) string {
 		return ""
 	}
 	seen[t] = true
+	if p := reflect.PointerTo(t); p.Implements(jsonMarshaler) || p.Implements(textMarshaler) {
+		return fmt.Sprintf("%s encodes itself but does not decode itself; give it the matching Unmarshal method", t)
+	}
 	switch t.Kind() {
 	case reflect.Chan, reflect.Func, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
 		return fmt.Sprintf("%s has no JSON form", t)
@@ -51,8 +54,15 @@ func jsonProblem(t reflect.Type, seen map[reflect.Type]bool) string {
 		}
 		return jsonProblem(t.Elem(), seen)
 	case reflect.Struct:
+		names := map[string]string{}
 		for i := range t.NumField() {
 			f := t.Field(i)
+			if name := jsonName(f); name != "" && !f.Anonymous {
+				if other, taken := names[name]; taken {
+					return fmt.Sprintf("fields %s and %s of %s are both %q and would be lost; name one of them otherwise", other, f.Name, t, name)
+				}
+				names[name] = f.Name
+			}
 			if f.Tag.Get("json") == "-" {
 				continue
 			}

@@ -34,6 +34,7 @@ func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, wh
 	m.change = RunChange{Key: row.Key, State: row.State, Version: row.Version, FailedTasks: row.FailedTasks}
 	if len(row.States) == 0 {
 		m.states = newRunStates(def)
+		m.leaveOut(row.OnlyTasks)
 		m.change.Version = def.Version
 		return m, nil
 	}
@@ -44,6 +45,7 @@ func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, wh
 	if row.Version != def.Version {
 		m.dequeueRemoved(s, taskIDs)
 		s = s.adapt(taskIDs, def.taskIDs)
+		m.reshape(s)
 		m.change.Version = def.Version
 		m.touchAll()
 	}
@@ -54,6 +56,46 @@ func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, wh
 	return m, nil
 }
 
+// leaveOut removes the tasks that a run with a subset of tasks does not have.
+func (m *machine) leaveOut(only []string) {
+	if len(only) == 0 {
+		return
+	}
+	for i, t := range m.def.tasks {
+		if !containsText(only, t.spec.ID) {
+			m.states.Tasks[i].Instances[0].State = Removed
+		}
+	}
+}
+
+// reshape starts tasks anew that have become mapped, or are so no more, under another version: neither their instances nor their
+// outputs mean the same.
+func (m *machine) reshape(s RunStates) {
+	for i, t := range m.def.tasks {
+		st := &s.Tasks[i]
+		if st.Mapped == (t.over != nil) {
+			continue
+		}
+		if first := st.Instances[0].State; !st.Mapped && first != Success && (first == None || first.Terminal()) {
+			continue // a mapped task before its expansion, or one that was decided as a whole, looks like this too
+		}
+		tries := 0
+		for j, in := range st.Instances {
+			tries = max(tries, in.Try)
+			m.withdraw(in, TaskKey{m.row.Key, t.spec.ID, st.mapIndex(j)})
+		}
+		*st = TaskStates{Length: -1, Instances: []Instance{{State: None, Try: tries}}}
+	}
+}
+
+// withdraw takes an instance out of queue and timers.
+func (m *machine) withdraw(in Instance, key TaskKey) {
+	if !in.State.Terminal() && in.State != None {
+		m.change.Dequeue = append(m.change.Dequeue, key)
+		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: key, Kind: TimerRetry}, Timer{TaskKey: key, Kind: TimerRestart})
+	}
+}
+
 // dequeueRemoved takes what is left of tasks that are no more out of queue and timers.
 func (m *machine) dequeueRemoved(s RunStates, taskIDs []string) {
 	for i, id := range taskIDs {
@@ -61,10 +103,10 @@ func (m *machine) dequeueRemoved(s RunStates, taskIDs []string) {
 			continue
 		}
 		for j, in := range s.Tasks[i].Instances {
-			if !in.State.Terminal() && in.State != None {
-				key := TaskKey{m.row.Key, id, s.Tasks[i].mapIndex(j)}
-				m.change.Dequeue = append(m.change.Dequeue, key)
-				m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: key, Kind: TimerRetry}, Timer{TaskKey: key, Kind: TimerRestart})
+			key := TaskKey{m.row.Key, id, s.Tasks[i].mapIndex(j)}
+			m.withdraw(in, key)
+			if !in.State.Terminal() {
+				m.change.Attempts = append(m.change.Attempts, Attempt{TaskKey: key, State: Removed, EndedAt: m.now, Version: m.def.Version, Error: "its task has left the DAG"})
 			}
 		}
 	}

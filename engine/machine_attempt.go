@@ -48,7 +48,7 @@ func (m *machine) endAttempt(e AttemptEnd) {
 	case in.State == Restarting: // cleared while it ran
 		a.Ending = EndCancelled
 		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: a.TaskKey, Kind: TimerRestart})
-		in.State = None
+		m.restart(t, in, a.TaskKey)
 	case e.GivenBack:
 		m.enqueue(t, in, e.Lease.MapIndex)
 	case e.Ending == EndSuccess:
@@ -62,7 +62,9 @@ func (m *machine) endAttempt(e AttemptEnd) {
 	}
 	a.State = in.State
 	m.change.Attempts = append(m.change.Attempts, a)
-	m.closeVirtual(t, e, in.State)
+	if in.State != None { // restarted: forgotten
+		m.closeVirtual(t, e, in.State)
+	}
 	if in.State.Terminal() {
 		e.Ending, e.Error = a.Ending, a.Error
 		m.ended(t, e.Lease.MapIndex, in.State, e)
@@ -71,15 +73,27 @@ func (m *machine) endAttempt(e AttemptEnd) {
 
 // succeed stores what a good end leaves behind; a list that cannot be read ends the attempt as failed.
 func (m *machine) succeed(t *Task, st *TaskStates, in *Instance, a *Attempt) {
-	if t.listOut && t.over == nil {
-		n, err := listLen(a.Output)
-		if err != nil {
-			in.State, a.Ending, a.Error = Failed, EndFailed, fmt.Sprintf("tasks are mapped over its output: %v", err)
-			return
-		}
-		st.Length = n
+	if err := st.measure(t, a.Output); err != nil {
+		in.State, a.Ending, a.Error = Failed, EndFailed, fmt.Sprintf("tasks are mapped over its output: %v", err)
+		return
 	}
 	in.State = Success
+}
+
+// measure notes the length of a list that t yielded, also where no task is mapped over it yet: the next version of the DAG may
+// have one. It errs when some task is mapped over what is no list.
+func (st *TaskStates) measure(t *Task, output []byte) error {
+	st.Length = -1
+	if t.over != nil || output == nil || !t.listOut && output[0] != '[' {
+		return nil
+	}
+	n, err := listLen(output)
+	if err == nil {
+		st.Length = n
+	} else if t.listOut {
+		return err
+	}
+	return nil
 }
 
 // failed asks the retry rules what comes after a bad end.
@@ -116,7 +130,7 @@ func (m *machine) closeVirtual(t *Task, e AttemptEnd, s State) {
 	}
 	c := VirtualClose{Task: e.Lease.TaskKey, State: UpstreamFailed, Why: "its runner ended before it did: " + e.Error}
 	switch s {
-	case UpForRetry, Queued, None:
+	case UpForRetry, Queued:
 		c.State = UpForRetry
 	case Skipped:
 		c.State = Skipped

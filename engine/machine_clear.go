@@ -6,19 +6,15 @@ import "time"
 const RestartGrace = 30 * time.Second
 
 // clear makes instances run again. leased tells of each whether a worker was seen to hold it: such an attempt is asked to end
-// and the instance starts anew when it has, or after the grace. A finished run goes back to queued.
+// and the instance starts anew when it has, or after the grace. A finished run goes back to queued. Clearing nothing changes nothing.
 func (m *machine) clear(keys []TaskKey, leased map[TaskKey]bool) {
-	whole := m.wholeTasks(keys)
+	if len(keys) == 0 {
+		return
+	}
 	for _, k := range keys {
 		t := m.def.byID[k.Task]
-		st := &m.states.Tasks[t.index]
-		in := st.instance(k.MapIndex)
-		if in == nil {
-			continue
-		}
-		m.clearInstance(t, in, k, leased[k])
-		if t.over != nil && st.Mapped && whole[k.Task] && k.MapIndex == len(st.Instances)-1 {
-			m.collapse(st)
+		if in := m.states.Tasks[t.index].instance(k.MapIndex); in != nil {
+			m.clearInstance(t, in, k, leased[k])
 		}
 	}
 	m.resume()
@@ -50,30 +46,30 @@ func (m *machine) clearInstance(t *Task, in *Instance, k TaskKey, leased bool) {
 	}
 }
 
-// wholeTasks tells which mapped tasks are cleared with every element, none of them running: they are mapped anew.
-func (m *machine) wholeTasks(keys []TaskKey) map[string]bool {
-	n := map[string]int{}
-	for _, k := range keys {
-		n[k.Task]++
+// restart begins a cleared instance anew, now that its attempt has ended or was fenced off. What the attempt reported after it had
+// been cleared is forgotten too.
+func (m *machine) restart(t *Task, in *Instance, k TaskKey) {
+	in.State = None
+	m.dirty[t.index] = true
+	if t.spec.HasVirtual {
+		m.change.Close = append(m.change.Close, VirtualClose{Task: k, Forget: true})
 	}
-	whole := map[string]bool{}
-	for id, count := range n {
-		st := &m.states.Tasks[m.def.byID[id].index]
-		whole[id] = st.Mapped && count == len(st.Instances)
-	}
-	return whole
 }
 
-// collapse takes back the expansion of a mapped task unless one of its elements still runs.
-func (m *machine) collapse(st *TaskStates) {
+// collapse takes back the expansion of a mapped task of which no element has begun: it is mapped over the list as it is now. While a
+// cleared element still runs the others wait for it, so that all of them read one list. It tells whether elements must wait.
+func (st *TaskStates) collapse() (wait bool) {
 	tries := 0
+	begun := false
 	for _, in := range st.Instances {
-		if in.State != None {
-			return
-		}
+		wait = wait || in.State == Restarting
+		begun = begun || in.State != None
 		tries = max(tries, in.Try)
 	}
-	*st = TaskStates{Length: -1, Instances: []Instance{{State: None, Try: tries}}}
+	if !begun {
+		*st = TaskStates{Length: -1, Instances: []Instance{{State: None, Try: tries}}}
+	}
+	return wait
 }
 
 // resume sends a finished run back to queued, and settles a running one.

@@ -19,12 +19,8 @@ func (m *machine) mark(keys []TaskKey, to State, outputs map[TaskKey][]byte) err
 		a := Attempt{TaskKey: k, Try: in.Try, State: to, Ending: EndSuccess, EndedAt: m.now, Version: m.change.Version, By: m.who.by, Output: outputs[k]}
 		if to == Failed {
 			a.Ending, a.Error = EndFailed, "marked failed by "+m.who.by
-		} else if t.listOut && t.over == nil {
-			n, err := listLen(a.Output)
-			if err != nil {
-				return &InvalidError{Field: "output", Message: fmt.Sprintf("tasks are mapped over the output of %s: %v", k.Task, err)}
-			}
-			st.Length = n
+		} else if err := st.measure(t, a.Output); err != nil {
+			return &InvalidError{Field: "output", Message: fmt.Sprintf("tasks are mapped over the output of %s: %v", k.Task, err)}
 		}
 		in.State = to
 		m.change.Attempts = append(m.change.Attempts, a)
@@ -123,30 +119,30 @@ func (m *machine) markRun(to RunState) {
 		for j := range st.Instances {
 			in, k := &st.Instances[j], m.key(t, st.mapIndex(j))
 			switch {
-			case to == RunSuccess && in.State != Success && in.State != Skipped:
-				m.interrupt(t, in, k)
-				in.Try++
-				in.State = Success
-				m.change.Attempts = append(m.change.Attempts, Attempt{TaskKey: k, Try: in.Try, State: Success, Ending: EndSuccess, EndedAt: m.now, Version: m.change.Version, By: m.who.by})
-			case to == RunFailed && (in.State == Queued || in.State == Restarting || in.State == UpForRetry):
-				m.interrupt(t, in, k)
-				in.Try++
-				in.State = Failed
-				a := Attempt{TaskKey: k, Try: in.Try, State: Failed, Ending: EndFailed, EndedAt: m.now, Version: m.change.Version, By: m.who.by, Error: "its run was marked failed by " + m.who.by}
-				m.change.Attempts = append(m.change.Attempts, a)
-				m.ended(t, k.MapIndex, Failed, AttemptEnd{Ending: a.Ending, Error: a.Error, Try: a.Try})
+			case to == RunSuccess && (in.State.Bad() || !in.State.Terminal()):
+				m.endWithRun(t, in, k, Attempt{State: Success, Ending: EndSuccess})
 			case to == RunFailed && in.State == None:
 				m.decide(t, in, k.MapIndex, Skipped, "its run was marked failed by "+m.who.by)
+			case to == RunFailed && !in.State.Terminal():
+				m.endWithRun(t, in, k, Attempt{State: Failed, Ending: EndFailed, Error: "its run was marked failed by " + m.who.by})
 			}
 		}
 	}
 	failed := 0
 	for _, t := range m.states.Tasks {
-		for _, in := range t.Instances {
-			if in.State == Failed {
-				failed++
-			}
+		if t.summary() == Failed {
+			failed++
 		}
 	}
 	m.endRun(to, failed, "marked "+string(to)+" by "+m.who.by)
+}
+
+// endWithRun ends an instance because its run was marked.
+func (m *machine) endWithRun(t *Task, in *Instance, k TaskKey, a Attempt) {
+	m.interrupt(t, in, k)
+	in.Try++
+	in.State = a.State
+	a.TaskKey, a.Try, a.EndedAt, a.Version, a.By = k, in.Try, m.now, m.change.Version, m.who.by
+	m.change.Attempts = append(m.change.Attempts, a)
+	m.ended(t, k.MapIndex, a.State, AttemptEnd{Ending: a.Ending, Error: a.Error, Try: a.Try})
 }

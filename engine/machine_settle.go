@@ -5,6 +5,9 @@ import "fmt"
 // settleTask decides the instances of a task that still wait for their upstreams.
 func (m *machine) settleTask(t *Task) {
 	st := &m.states.Tasks[t.index]
+	if st.Mapped && st.collapse() {
+		return
+	}
 	if t.over != nil && !st.Mapped {
 		if st.Instances[0].State != None || !m.expand(t, st) {
 			return
@@ -33,7 +36,10 @@ func (m *machine) expand(t *Task, st *TaskStates) bool {
 	switch {
 	case from.Mapped: // element-wise
 		length = len(from.Instances)
-	case from.Instances[0].State == Success && t.over.over == nil:
+	case from.Instances[0].State == Success && from.Length < 0:
+		m.decide(t, &st.Instances[0], -1, Failed, fmt.Sprintf("%s is success but left no list in this run: clear it", t.over.spec.ID))
+		return false
+	case from.Instances[0].State == Success:
 		length = from.Length
 	}
 	if length < 0 {

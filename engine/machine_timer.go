@@ -25,8 +25,7 @@ func (m *machine) timerFired(tm Timer) {
 			TaskKey: tm.TaskKey, Try: in.Try, State: None, Ending: EndCancelled, EndedAt: m.now, Version: m.change.Version,
 			Error: "cleared while it ran; it did not end within the grace and was fenced off",
 		})
-		in.State = None
-		m.dirty[t.index] = true
+		m.restart(t, in, tm.TaskKey)
 	}
 }
 

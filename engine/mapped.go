@@ -28,7 +28,7 @@ func Map[A, B any](list In[[]A], id string, f func(context.Context, A) (B, error
 		var a A
 		var err error
 		if byElement {
-			a, err = decodeElement[A](in, each.n.task)
+			a, err = decodeOutput[A](in, each.n.task)
 		} else {
 			a, err = decodeListItem[A](in, t.over)
 		}

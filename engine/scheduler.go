@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -129,7 +128,6 @@ func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 					return nil, err
 				}
 				m.start()
-				m.leaveOut(row.OnlyTasks)
 				m.settle()
 				changes = append(changes, m.result())
 			}
@@ -144,18 +142,6 @@ func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 		}
 	}
 	return n == startBatch, err
-}
-
-// leaveOut removes the tasks that a run with a subset of tasks does not have.
-func (m *machine) leaveOut(only []string) {
-	if len(only) == 0 || len(m.row.States) > 0 {
-		return
-	}
-	for i, t := range m.def.tasks {
-		if !containsText(only, t.spec.ID) {
-			m.states.Tasks[i].Instances[0].State = Removed
-		}
-	}
 }
 
 // fireTimers does what is due: retries, ends of grace, deadlines.
@@ -228,5 +214,5 @@ func (r *Runtime) sweep(ctx context.Context) error {
 		r.log.Error("runs stood still and were pushed on: please report this", "runs", repaired)
 		r.wakeAll()
 	}
-	return errors.Join(err)
+	return err
 }

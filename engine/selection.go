@@ -12,7 +12,6 @@ type Selection struct {
 	Upstream   bool     // and everything that they follow
 	Downstream bool     // and everything that follows them
 	OnlyFailed bool     // of these, only those that are failed or upstream_failed
-	Running    bool     // with OnlyFailed: those that run as well
 }
 
 // pick lists the instances that s selects, in topological order.

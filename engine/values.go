@@ -25,7 +25,7 @@ type taskInputs struct {
 func (in *taskInputs) latest(t *Task) (Attempt, error) {
 	got := in.from[t].Attempts
 	if len(got) == 0 {
-		return Attempt{}, fmt.Errorf("input of %s: it has no output in this run", t.spec.ID)
+		return Attempt{}, Permanent(fmt.Errorf("input of %s: it has no output in this run", t.spec.ID))
 	}
 	return got[len(got)-1], nil
 }
@@ -41,8 +41,11 @@ func decodeOutput[T any](in *taskInputs, t *Task) (T, error) {
 
 func decodeValue[T any](raw []byte, t *Task) (T, error) {
 	var v T
+	if raw == nil && t.checkOutput == nil {
+		return v, nil // a task without output
+	}
 	if raw == nil {
-		return v, nil
+		return v, Permanent(fmt.Errorf("input of %s: it is success but has no output in this run: clear it, or mark it with an output", t.spec.ID))
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return v, Permanent(fmt.Errorf("input of %s: its output does not decode into %T: %w", t.spec.ID, v, err))
@@ -61,10 +64,6 @@ func decodeElements[T any](in *taskInputs, t *Task) ([]T, error) {
 		out[i] = v
 	}
 	return out, nil
-}
-
-func decodeElement[T any](in *taskInputs, t *Task) (T, error) {
-	return decodeOutput[T](in, t)
 }
 
 func decodeListItem[T any](in *taskInputs, t *Task) (T, error) {
@@ -111,7 +110,7 @@ func encodeOutput[T any](v T, err error) ([]byte, error) {
 
 // listLen is the number of elements of a JSON list; null is an empty one.
 func listLen(raw []byte) (int, error) {
-	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) || raw == nil {
+	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
 		return 0, nil
 	}
 	n := 0
@@ -169,7 +168,7 @@ func decodeParams[P any](raw []byte) (P, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return p, &InvalidError{Field: "params", Message: "one JSON object is expected, and nothing after it"}
 	}
-	if v, ok := any(p).(interface{ Validate() error }); ok {
+	if v, ok := any(&p).(interface{ Validate() error }); ok { // has the methods of P too
 		if err := v.Validate(); err != nil {
 			return p, &InvalidError{Field: "params", Message: err.Error()}
 		}
