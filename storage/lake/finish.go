@@ -38,6 +38,7 @@ func (l *Lake) Finish(ctx context.Context) error {
 		if err := l.settle(writer, names); err != nil {
 			return fmt.Errorf("finish for writer %s: %w", writer, err)
 		}
+		l.log.Info("moved committed files for another writer", "topic", l.topic, "writer", writer, "files", len(names))
 	}
 	return nil
 }

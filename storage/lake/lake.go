@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ type Lake struct {
 	topic string
 	disk  blob.FS
 	now   func() time.Time
+	log   *slog.Logger
 
 	mu    sync.Mutex
 	state *State // folded so far; nil before the first read
@@ -35,6 +37,10 @@ func WithFS(disk blob.FS) Option { return func(l *Lake) { l.disk = disk } }
 // WithClock sets the clock that dates commits. The default is time.Now.
 func WithClock(now func() time.Time) Option { return func(l *Lake) { l.now = now } }
 
+// WithLog sets the logger, which is told when a commit is finished for a writer
+// that died. The default is slog.Default().
+func WithLog(log *slog.Logger) Option { return func(l *Lake) { l.log = log } }
+
 // Open opens the lake of a topic below the folder root, which need not exist
 // yet: an absent lake is an empty one. It reads nothing and makes nothing.
 func Open(root, topic string, opts ...Option) (*Lake, error) {
@@ -44,7 +50,7 @@ func Open(root, topic string, opts ...Option) (*Lake, error) {
 	if err := checkTopic(topic); err != nil {
 		return nil, fmt.Errorf("open lake: %w", err)
 	}
-	l := &Lake{root: root, topic: topic, disk: blob.Dir(root), now: time.Now}
+	l := &Lake{root: root, topic: topic, disk: blob.Dir(root), now: time.Now, log: slog.Default()}
 	for _, opt := range opts {
 		opt(l)
 	}

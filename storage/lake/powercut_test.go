@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,7 @@ import (
 )
 
 func openOn(disk blob.FS, now func() time.Time) *Lake {
-	l, err := Open("unused", testTopic, WithFS(disk), WithClock(now))
+	l, err := Open("unused", testTopic, WithFS(disk), WithClock(now), WithLog(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		panic(err)
 	}
