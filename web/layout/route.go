@@ -1,0 +1,37 @@
+package layout
+
+// lines turns routes into points: from the right side of a node straight to the end of its column, and from there in one
+// curve per gap to the next column. No curve crosses a column, so that no edge runs over a node.
+func lines(routes []route, layers [][]*item) []Line {
+	left, right := sides(layers)
+	out := make([]Line, 0, len(routes))
+	for _, r := range routes {
+		first := r.items[0]
+		points := []Point{{left[first.layer] + first.w, first.y}, {right[first.layer], first.y}}
+		for _, it := range r.items[1 : len(r.items)-1] {
+			points = append(points, Point{left[it.layer], it.y}, Point{right[it.layer], it.y})
+		}
+		last := r.items[len(r.items)-1]
+		points = append(points, Point{left[last.layer], last.y})
+		out = append(out, Line{r.edge, points})
+	}
+	return out
+}
+
+func sides(layers [][]*item) (left, right []float64) {
+	x := 0.0
+	for _, l := range layers {
+		widest := 0.0
+		for _, it := range l {
+			widest = max(widest, it.w)
+		}
+		for _, it := range l { // nodes are as wide as their column, boxes as wide as they are
+			if it.id != "" && it.h == nodeHeight {
+				it.w = widest
+			}
+		}
+		left, right = append(left, x), append(right, x+widest)
+		x += widest + columnGap
+	}
+	return left, right
+}
