@@ -112,7 +112,7 @@ func (d database) checkGold(events []goldref.Event) {
 		wantDaily = append(wantDaily, fmt.Sprint(r.Date, r.Currency, r.Transactions, r.Pending, r.Succeeded, r.Failed, r.Refunded, " ", r.Gross, " ", r.RefundedAmount, " ", r.Fraud))
 	}
 	gotFct := d.strings(`SELECT concat(transaction_id, status, amount::text, currency, customer_id, merchant_id, coalesce(merchant_category, 'null'),
-		payment_method, coalesce(country, 'null'), is_fraud::text, coalesce(round(fraud_score::numeric, 3)::text, 'null'),
+		payment_method, coalesce(country, 'null'), is_fraud::text, coalesce(fraud_score::text, 'null'),
 		to_char(initiated_at AT TIME ZONE 'UTC', '` + micros + `'), to_char(event_time AT TIME ZONE 'UTC', '` + micros + `'),
 		transaction_date, processing_date, to_char(kafka_timestamp AT TIME ZONE 'UTC', '` + micros + `'), kafka_partition, ' ', kafka_offset)
 		FROM gold.fct_transactions ORDER BY transaction_id COLLATE "C"`)
@@ -146,7 +146,7 @@ func score(f *float64) string {
 	if f == nil {
 		return "null"
 	}
-	return strconv.FormatFloat(*f, 'f', 3, 64)
+	return strconv.FormatFloat(*f, 'g', -1, 64)
 }
 
 func compare(t testing.TB, what string, got, want []string) {
