@@ -38,7 +38,7 @@ func (r *Runtime) begin(base context.Context, a *attempt) {
 	ctx, cancel := context.WithCancelCause(base)
 	a.cancel = cancel
 	r.held.add(a)
-	r.bodies.Add(1)
+	r.running.Add(1)
 	go func() {
 		defer cancel(nil)
 		r.execute(ctx, a)
@@ -54,7 +54,6 @@ func (r *Runtime) execute(ctx context.Context, a *attempt) {
 	var once sync.Once
 	end := func(out []byte, err error) {
 		once.Do(func() {
-			defer r.bodies.Done()
 			a.finish(tctx, out, err, context.Cause(ctx))
 			a.end.StartedAt = &started
 			r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
@@ -111,10 +110,8 @@ func call(ctx context.Context, a *attempt) (out []byte, err error) {
 
 // finish says how the attempt ended, by what its body returned and why its context was cancelled.
 func (a *attempt) finish(ctx context.Context, out []byte, err, cause error) {
-	timedOut := errors.Is(cause, errTimedOut) && err != nil
-	cancelled := cause != nil && !errors.Is(cause, errTimedOut) && err != nil
-	a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: endingOf(err, timedOut, cancelled), Err: err, Output: out, Inputs: inputsRead(a.inputs.from)}
-	a.end.GivenBack = cancelled && errors.Is(cause, errDrained)
+	a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: endingOf(err, cause), Err: err, Output: out, Inputs: inputsRead(a.inputs.from)}
+	a.end.GivenBack = a.end.Ending == EndCancelled && errors.Is(cause, errDrained)
 	switch a.end.Ending {
 	case EndSuccess:
 		return
@@ -122,29 +119,46 @@ func (a *attempt) finish(ctx context.Context, out []byte, err, cause error) {
 		a.end.Error = printable(fmt.Sprintf("timed out after %s: %v", a.task.timeout, err))
 	case EndCancelled:
 		a.end.Error = cause.Error()
+	case EndLost:
+		a.end.Error = "cut off: this process could not reach the store"
 	default:
 		a.end.Error = printable(err.Error())
 	}
 	Log(ctx).Error("attempt ended", "ending", string(a.end.Ending), "error", a.end.Error)
 }
 
-// drainBodies waits for the running bodies, at most the grace; then it cancels them and waits for that.
-func (r *Runtime) drainBodies(ctx context.Context) {
+// storeGrace is how long a drain waits for the store to take the last ends. What it has not taken then is found as lost later.
+const storeGrace = 10 * time.Second
+
+// drainAttempts waits until the running attempts have ended and are stored, at most the grace; then it cancels and gives back those
+// that have not. When the store does not answer, it gives up by calling stop.
+func (r *Runtime) drainAttempts(stop func()) {
 	done := make(chan struct{})
 	go func() {
-		r.bodies.Wait()
+		r.running.Wait()
 		close(done)
 	}()
-	timer := r.clock.NewTimer(r.cfg.DrainGrace, "drain")
+	if r.within(r.cfg.DrainGrace, done) {
+		return
+	}
+	for _, a := range r.held.all() {
+		a.stop(errDrained)
+	}
+	if !r.within(abandonAfter+storeGrace, done) {
+		r.log.Error("ended attempts could not be stored before the shutdown; others will find them lost")
+		stop()
+		<-done
+	}
+}
+
+// within waits for done; false when d passed first.
+func (r *Runtime) within(d time.Duration, done <-chan struct{}) bool {
+	timer := r.clock.NewTimer(d, "within")
 	defer timer.Stop()
 	select {
 	case <-done:
-		return
+		return true
 	case <-timer.C:
-	case <-ctx.Done():
+		return false
 	}
-	for _, a := range r.held.all() {
-		a.cancel(errDrained)
-	}
-	<-done
 }

@@ -32,13 +32,14 @@ func (r *Runtime) complete(ctx context.Context, ends <-chan *attempt) {
 				break more
 			}
 		}
-		r.store1(ctx, batch)
+		r.storeEnds(ctx, batch)
+		r.running.Add(-len(batch)) // only now: what was handed over counts already
 	}
 }
 
-// store1 stores a batch, and tries again until it is stored or ctx ends. When the store refuses the batch, each is tried by itself,
+// storeEnds stores a batch, and tries again until it is stored or ctx ends. When the store refuses the batch, each is tried by itself,
 // and one that cannot be stored as it is ends as failed with that reason: it never fails its neighbours.
-func (r *Runtime) store1(ctx context.Context, batch []*attempt) {
+func (r *Runtime) storeEnds(ctx context.Context, batch []*attempt) {
 	for _, a := range batch {
 		a.end.Random = random()
 	}
@@ -54,16 +55,16 @@ func (r *Runtime) store1(ctx context.Context, batch []*attempt) {
 		if errors.Is(err, ErrRefused) {
 			if len(batch) > 1 {
 				for _, a := range batch {
-					r.store1(ctx, []*attempt{a})
+					r.storeEnds(ctx, []*attempt{a})
 				}
 				return
 			}
 			a := batch[0]
 			r.log.Error("the end of an attempt was refused", "dag", a.DAG, "run", a.Leased.Run.RunID, "task", a.Lease.Task, "try", a.Try, "error", err)
 			a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: EndFailed, StartedAt: a.end.StartedAt, Err: Permanent(err), Error: "its end could not be stored: " + printable(err.Error())}
-			continue
+		} else {
+			r.log.Warn("store ended attempts; trying again", "attempts", len(batch), "error", err)
 		}
-		r.log.Warn("store ended attempts; trying again", "attempts", len(batch), "error", err)
 		if !r.pause(ctx, delay) {
 			return
 		}
@@ -135,20 +136,24 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 		if err != nil {
 			return nil, err
 		}
-		ended := false
+		ended := 0
 		for _, i := range byRun[row.Key] {
 			if held[i] {
 				m.endAttempt(batch[i].end)
-				ended = true
+				ended++
 			}
 		}
-		if !ended {
+		if ended == 0 {
 			continue // every lease of this run was lost: nothing changes
 		}
 		m.settle()
 		change := m.result()
 		if !row.DAGPaused && d.limits == nil {
-			budget = r.handOver(&change, d, row, worker, budget, next)
+			most := budget
+			if d.exact { // held over all processes: what ended makes room for as many, not for those of other DAGs
+				most = min(budget, ended)
+			}
+			budget -= most - r.handOver(&change, row, worker, most, next)
 		}
 		next.left = next.left || len(change.Enqueue) > 0 && change.Enqueue[len(change.Enqueue)-1].Worker == 0
 		changes = append(changes, change)
@@ -164,7 +169,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 }
 
 // handOver leases ready children to this process, as many as budget allows, and returns what is left of it.
-func (r *Runtime) handOver(c *RunChange, d *Definition, row RunRow, worker int64, budget int, next *handover) int {
+func (r *Runtime) handOver(c *RunChange, row RunRow, worker int64, budget int, next *handover) int {
 	row.States = nil
 	for i := range c.Enqueue {
 		q := &c.Enqueue[i]

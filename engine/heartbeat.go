@@ -30,8 +30,13 @@ func (r *Runtime) beat(ctx context.Context, unknown map[leaseKey]time.Time) {
 	for _, a := range leases {
 		b.Leases = append(b.Leases, a.Lease)
 	}
-	bctx, cancel := context.WithTimeout(ctx, r.cfg.Heartbeat+2*time.Second)
+	wait := r.cfg.Heartbeat + 2*time.Second
+	if left := CutOff - r.sinceBeat(); left > 0 {
+		wait = min(wait, left) // so that a beat without an answer does not hold up the cut
+	}
+	bctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	sent := r.clock.Now()
 	answer, err := r.store.Beat(bctx, b)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -50,7 +55,7 @@ func (r *Runtime) beat(ctx context.Context, unknown map[leaseKey]time.Time) {
 		}
 		return
 	}
-	r.beaten()
+	r.lastOK.Store(&sent)
 	for _, l := range answer.Lost {
 		if a, ok := r.held.get(l); ok {
 			r.lose(a)
@@ -108,13 +113,8 @@ func (r *Runtime) giveBackUnknown(ctx context.Context, listed []Lease, since map
 	}
 }
 
-// beaten notes a heartbeat that succeeded.
-func (r *Runtime) beaten() { r.lastOK.Store(r.clock.Now().UnixNano()) }
-
-// sinceBeat is how long ago the last heartbeat succeeded.
-func (r *Runtime) sinceBeat() time.Duration {
-	return r.clock.Now().Sub(time.Unix(0, r.lastOK.Load()))
-}
+// sinceBeat is how long ago the last heartbeat that succeeded was sent.
+func (r *Runtime) sinceBeat() time.Duration { return r.clock.Now().Sub(*r.lastOK.Load()) }
 
 // cutOff stops what must not run beside its replacement when this process could not beat for a while. Streams look at sinceBeat
 // themselves.

@@ -84,7 +84,7 @@ func (m *machine) succeed(t *Task, st *TaskStates, in *Instance, a *Attempt) {
 // have one. It errs when some task is mapped over what is no list.
 func (st *TaskStates) measure(t *Task, output []byte) error {
 	st.Length = -1
-	if t.over != nil || output == nil || !t.listOut && output[0] != '[' {
+	if t.over != nil || len(output) == 0 || !t.listOut && output[0] != '[' {
 		return nil
 	}
 	n, err := listLen(output)
@@ -140,16 +140,17 @@ func (m *machine) closeVirtual(t *Task, e AttemptEnd, s State) {
 	m.change.Close = append(m.change.Close, c)
 }
 
-// endingOf says how an attempt ended by what its body returned. timedOut tells whether its own Timeout passed, cancelled whether
-// the engine cancelled it.
-func endingOf(err error, timedOut, cancelled bool) Ending {
+// endingOf says how an attempt ended by what its body returned and why its context was cancelled, nil if it was not.
+func endingOf(err, cause error) Ending {
 	var skip *SkipError
 	switch {
 	case err == nil:
 		return EndSuccess
-	case timedOut:
+	case errors.Is(cause, errTimedOut):
 		return EndTimedOut
-	case cancelled:
+	case errors.Is(cause, ErrLostLease): // cut off: if nobody took the task over meanwhile, it is tried again
+		return EndLost
+	case cause != nil:
 		return EndCancelled
 	case errors.As(err, &skip):
 		return EndSkipped

@@ -13,8 +13,9 @@ import (
 
 const (
 	outboxBatch     = 32
-	outboxHide      = 90 * time.Second
+	outboxHide      = 3 * time.Minute // more than a whole batch can take
 	deliveryTimeout = 30 * time.Second
+	finishTimeout   = 5 * time.Second
 	deliveriesAtOne = 8
 	// maxCallbackTries is how often a callback is called before it is shown as failed.
 	maxCallbackTries = 5
@@ -56,7 +57,7 @@ func (r *Runtime) deliverOne(ctx context.Context, claim uuid.UUID, m Message) {
 	dctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	err := r.tell(dctx, m)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return // shutting down: it is delivered again when it shows up
 	}
 	result := Delivery{Done: err == nil}
@@ -76,38 +77,66 @@ func (r *Runtime) deliverOne(ctx context.Context, claim uuid.UUID, m Message) {
 		}
 		r.log.Warn("delivery failed", "kind", m.Kind, "type", m.Type, "event", m.EventID, "dag", m.DAG, "try", m.Tries+1, "gave_up", result.GaveUp, "error", result.Error)
 	}
-	if err := r.store.FinishOutbox(context.WithoutCancel(ctx), m.ID, claim, result); err != nil {
+	fctx, stop := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer stop()
+	if err := r.store.FinishOutbox(fctx, m.ID, claim, result); err != nil {
 		r.warn(ctx, "finish delivery", err)
 	}
 }
 
-// tell hands a message to its callback or receiver. A panic of a callback is an error.
-func (r *Runtime) tell(ctx context.Context, m Message) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
-		}
-	}()
-	if m.Kind == MessageWebhook {
-		f, ok := r.cfg.Deliver[m.Receiver]
-		if !ok {
-			return fmt.Errorf("receiver %q is not configured in this process", m.Receiver)
-		}
-		return f(ctx, m)
-	}
-	d, ok := r.catalog.DAG(m.DAG)
-	if !ok {
-		return fmt.Errorf("DAG %q: %w", m.DAG, ErrNotFound)
-	}
-	f, err := d.callbackFor(m.Key.Task, m.Hook)
+// tell hands a message to its callback or receiver. A panic is an error, and so is one that does not return when its time is over: it
+// is left behind, so that it does not hold up the others.
+func (r *Runtime) tell(ctx context.Context, m Message) error {
+	hand, err := r.recipient(m)
 	if err != nil {
 		return err
 	}
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("panic: %v", p)
+			}
+		}()
+		done <- hand(ctx)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	timer := r.clock.NewTimer(finishTimeout, "deliver")
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("no answer: %w", ctx.Err())
+	}
+}
+
+// recipient finds what a message goes to.
+func (r *Runtime) recipient(m Message) (func(context.Context) error, error) {
+	if m.Kind == MessageWebhook {
+		f, ok := r.cfg.Deliver[m.Receiver]
+		if !ok {
+			return nil, fmt.Errorf("receiver %q is not configured in this process", m.Receiver)
+		}
+		return func(ctx context.Context) error { return f(ctx, m) }, nil
+	}
+	d, ok := r.catalog.DAG(m.DAG)
+	if !ok {
+		return nil, fmt.Errorf("DAG %q: %w", m.DAG, ErrNotFound)
+	}
+	f, err := d.callbackFor(m.Key.Task, m.Hook)
+	if err != nil {
+		return nil, err
+	}
 	var e CallbackEvent
 	if err := json.Unmarshal(m.Data, &e); err != nil {
-		return fmt.Errorf("decode event: %w", err)
+		return nil, fmt.Errorf("decode event: %w", err)
 	}
-	return f(ctx, e)
+	return func(ctx context.Context) error { return f(ctx, e) }, nil
 }
 
 // deliveryDelay is the wait before the next delivery after n that failed: 2 s, then twice as long each time, at most 6 hours.

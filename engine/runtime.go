@@ -73,9 +73,9 @@ type Runtime struct {
 	ends    []chan *attempt // one per completer
 	stir    chan struct{}   // something may be claimable
 	tick    chan struct{}   // something may be schedulable
-	bodies  sync.WaitGroup
+	running sync.WaitGroup  // attempts until their end is stored, and what was handed over with it begun
 	drain   atomic.Bool
-	lastOK  atomic.Int64 // unix nanoseconds by the process clock of the last heartbeat that succeeded
+	lastOK  atomic.Pointer[time.Time] // when the last heartbeat that succeeded was sent; measured on the monotonic clock
 	repairs atomic.Int64
 	ready   chan struct{}
 }
@@ -86,6 +86,9 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 		return nil, errors.New("engine.Config: Store and Catalog are required")
 	}
 	setDefaults(&cfg)
+	if err := checkStreams(cfg.Streams); err != nil {
+		return nil, err
+	}
 	r := &Runtime{
 		cfg: cfg, store: cfg.Store, catalog: cfg.Catalog, clock: cfg.Clock, log: cfg.Log,
 		control: NewControl(cfg.Store, cfg.Catalog, cfg.Build), slots: newSlotPool(cfg.Slots), held: newLeaseSet(),
@@ -137,8 +140,7 @@ func (r *Runtime) Repairs() int64 { return r.repairs.Load() }
 func (r *Runtime) Ready() <-chan struct{} { return r.ready }
 
 // Run registers the DAGs, joins and works until ctx ends; then it drains: it claims nothing more, gives running tasks DrainGrace to
-// end, cancels those that have not and gives them back, stops the streams and leaves. It returns nil after a drain. A second
-// end of work, by the context kill if that is not nil, ends at once.
+// end, cancels those that have not and gives them back, stops the streams and leaves. It returns nil after a drain.
 func (r *Runtime) Run(ctx context.Context) error {
 	if err := r.register(ctx); err != nil {
 		return err
@@ -151,11 +153,11 @@ func (r *Runtime) Run(ctx context.Context) error {
 	// base outlives ctx: what drains still needs the store, the heartbeat and the completers.
 	base, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	var keep errgroup.Group // until the drain is over
+	var keep, completing errgroup.Group // until the drain is over
 	keep.Go(func() error { r.heartbeats(base); return nil })
 	keep.Go(func() error { r.logs.run(base, r.clock); return nil })
 	for _, c := range r.ends {
-		keep.Go(func() error { r.complete(base, c); return nil })
+		completing.Go(func() error { r.complete(base, c); return nil })
 	}
 	var work errgroup.Group // until ctx ends
 	work.Go(func() error { r.dispatch(ctx, base); return nil })
@@ -170,18 +172,17 @@ func (r *Runtime) Run(ctx context.Context) error {
 	<-ctx.Done()
 	r.drain.Store(true)
 	err := work.Wait()
-	r.drainBodies(base)
+	r.drainAttempts(stop)
 	for _, c := range r.ends {
 		close(c)
 	}
+	err = errors.Join(err, completing.Wait())
 	stop()
-	if kerr := keep.Wait(); err == nil {
-		err = kerr
-	}
+	err = errors.Join(err, keep.Wait())
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if lerr := r.store.Leave(leave, r.worker.Load()); err == nil && lerr != nil {
-		err = fmt.Errorf("leave: %w", lerr)
+	if lerr := r.store.Leave(leave, r.worker.Load()); lerr != nil {
+		err = errors.Join(err, fmt.Errorf("leave: %w", lerr))
 	}
 	r.log.Info("left", "worker", r.worker.Load())
 	return err
@@ -215,12 +216,13 @@ func (r *Runtime) join(ctx context.Context) error {
 	for _, s := range r.cfg.Streams {
 		info.Streams = append(info.Streams, s.record.Name)
 	}
+	sent := r.clock.Now()
 	id, err := r.store.Join(ctx, info)
 	if err != nil {
 		return fmt.Errorf("join as a worker: %w", err)
 	}
 	r.worker.Store(id)
-	r.beaten()
+	r.lastOK.Store(&sent)
 	return nil
 }
 

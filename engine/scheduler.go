@@ -78,36 +78,55 @@ func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var runs []NewRun
 	more := false
 	for _, s := range statuses {
+		// A process of another version than the latest start's leaves the DAG alone: two of different crons must not both schedule it.
 		d, ok := r.catalog.DAG(s.ID)
-		if !ok || s.Paused || d.timetable == nil {
+		if !ok || s.Paused || d.timetable == nil || s.Version != d.Version {
 			continue
 		}
-		due := dueRuns(d, s, now)
-		more = more || len(due) == startBatch
-		runs = append(runs, due...)
+		again, err := r.makeDue(ctx, d, s, now)
+		if err != nil {
+			return false, err
+		}
+		more = more || again
 	}
-	if len(runs) == 0 {
-		return false, nil
-	}
-	_, err = r.store.CreateRuns(ctx, runs)
-	return more, err
+	return more, nil
 }
 
-// dueRuns lists the runs of a DAG that are due and do not exist yet, at most startBatch.
-func dueRuns(d *Definition, s DAGStatus, now time.Time) []NewRun {
-	line := d.Timeline(s.RegisteredAt)
+// makeDue makes the next startBatch runs of a DAG that are due; more tells whether there may be others. Dates that have a run of
+// another type already (a backfill's, a manual one) are passed by.
+func (r *Runtime) makeDue(ctx context.Context, d *Definition, s DAGStatus, now time.Time) (more bool, err error) {
+	for last := s.LastScheduled; ; {
+		due := dueRuns(d, s.RegisteredAt, last, now)
+		if len(due) == 0 {
+			return false, nil
+		}
+		created, err := r.store.CreateRuns(ctx, due)
+		if err != nil {
+			return false, err
+		}
+		for _, c := range created {
+			if !c.Exists {
+				return len(due) == startBatch, nil
+			}
+		}
+		last = due[len(due)-1].Logical
+	}
+}
+
+// dueRuns lists the runs of a DAG that are due after the last one, at most startBatch.
+func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time) []NewRun {
+	line := d.Timeline(registered)
 	var out []NewRun
-	for last := s.LastScheduled; len(out) < startBatch; {
+	for len(out) < startBatch {
 		iv, ok := line.Next(last, now)
 		if !ok || iv.End.After(now) {
 			break
 		}
 		start, end := iv.Start.UTC(), iv.End.UTC()
 		out = append(out, NewRun{
-			DAG: s.ID, RunID: runID(ScheduledRun, start), Type: ScheduledRun, Logical: &start, Start: &start, End: &end,
+			DAG: d.Spec.DAG, RunID: runID(ScheduledRun, start), Type: ScheduledRun, Logical: &start, Start: &start, End: &end,
 			Version: d.Version, TriggeredBy: "schedule", Deadline: time.Duration(d.Spec.Deadline),
 		})
 		last = &start

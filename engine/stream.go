@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,9 @@ func RestartBackoff(initial, longest time.Duration) StreamOption {
 func NewStream[P any](name string, body func(ctx context.Context, report func(P)) error, opts ...StreamOption) *Stream {
 	s := &Stream{record: StreamRecord{Name: name, Replicas: 1}, initial: time.Second, longest: time.Minute}
 	s.err = checkID("stream name", name)
+	if problem := jsonProblem(reflect.TypeFor[P](), map[reflect.Type]bool{}); problem != "" {
+		s.err = errors.Join(s.err, fmt.Errorf("stream %s: its progress does not survive JSON: %s", name, problem))
+	}
 	for _, o := range opts {
 		o(s)
 	}
@@ -80,16 +84,32 @@ func (s *Stream) Name() string { return s.record.Name }
 // Check tells what is wrong with the stream as it was made; nil when nothing is.
 func (s *Stream) Check() error { return s.err }
 
+// checkStreams refuses streams that were made wrongly or share a name.
+func checkStreams(streams []*Stream) error {
+	var errs []error
+	names := map[string]bool{}
+	for _, s := range streams {
+		errs = append(errs, s.err)
+		if names[s.record.Name] {
+			errs = append(errs, fmt.Errorf("stream %s: there are two of this name", s.record.Name))
+		}
+		names[s.record.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
 // supervise runs as many replicas of a stream in this process as the store leases to it.
 func (r *Runtime) supervise(ctx, base context.Context, work *errgroup.Group, s *Stream) {
 	for range s.record.Replicas {
 		work.Go(func() error {
 			for {
-				l, ok, err := r.store.ClaimStream(ctx, s.record.Name, r.worker.Load(), uuid.New())
-				if err != nil {
+				lease, worker := uuid.New(), r.worker.Load()
+				l, ok, err := r.store.ClaimStream(ctx, s.record.Name, worker, lease)
+				switch {
+				case err != nil:
 					r.warn(ctx, "claim stream "+s.record.Name, err)
-				}
-				if ok {
+					r.unclaim(ctx, base, StreamLease{Name: s.record.Name, ID: lease, Worker: worker}, s.record.Replicas)
+				case ok:
 					r.runReplica(ctx, base, s, l)
 				}
 				if !r.pause(ctx, r.cfg.Poll) {
@@ -100,7 +120,35 @@ func (r *Runtime) supervise(ctx, base context.Context, work *errgroup.Group, s *
 	}
 }
 
-var errStreamEnded = errors.New("the stream ended by itself")
+// unclaim gives back whichever replica a claim leased whose answer was lost. It is fenced by the lease: the others do not notice.
+func (r *Runtime) unclaim(ctx, base context.Context, l StreamLease, replicas int) {
+	for l.Replica = range replicas {
+		r.endStream(ctx, base, l, "", time.Time{}, nil)
+	}
+}
+
+// endStream gives a replica back. It tries until the store has taken it, or ctx has ended: then leaving frees the replica.
+func (r *Runtime) endStream(ctx, base context.Context, l StreamLease, cause string, next time.Time, events []Event) {
+	for {
+		ectx, stop := context.WithTimeout(base, finishTimeout)
+		err := r.store.EndStream(ectx, l, cause, next, events)
+		stop()
+		if err == nil {
+			return
+		}
+		r.log.Warn("give the stream back; trying again", "stream", l.Name, "replica", l.Replica, "error", err)
+		if !r.pause(ctx, r.cfg.Poll) {
+			return
+		}
+	}
+}
+
+// Causes for which a replica's context is cancelled, besides the end of the process's.
+var (
+	errStreamPaused = errors.New("paused")
+	errStreamEnded  = errors.New("the stream ended by itself")
+	errStreamStuck  = errors.New("the stream did not heed its cancelled context and was left behind")
+)
 
 // runReplica runs one replica until it ends, its lease is lost, it is paused or ctx ends; then it is given back.
 func (r *Runtime) runReplica(ctx, base context.Context, s *Stream, l StreamLease) {
@@ -110,29 +158,45 @@ func (r *Runtime) runReplica(ctx, base context.Context, s *Stream, l StreamLease
 	defer cancel(nil)
 	var progress atomic.Pointer[[]byte]
 	done := make(chan error, 1)
-	var body errgroup.Group
-	body.Go(func() error {
-		done <- s.run(sctx, func(p []byte) { progress.Store(&p) })
-		return nil
-	})
+	go func() { done <- s.run(sctx, func(p []byte) { progress.Store(&p) }) }()
 	err := r.watchReplica(ctx, l, &progress, cancel, done)
-	_ = body.Wait() // its error came through done
-	if held := r.giveReplicaBack(base, sctx, s, l, err, log); !held {
-		log.Warn("stream lease lost")
+	cause := context.Cause(sctx)
+	switch {
+	case errors.Is(err, errStreamStuck):
+		log.Error("stream is left behind", "error", err)
+		return // it still runs: its replica is free once this process has left
+	case cause == nil || err != nil && !errors.Is(err, context.Canceled) && !errors.Is(cause, ErrLostLease):
+		if err == nil {
+			err = errStreamEnded
+		}
+		next, events := r.streamFailed(base, s, l, err)
+		log.Error("stream failed; it starts again", "error", err, "at", next)
+		r.endStream(ctx, base, l, printable(err.Error()), next, events)
+	default:
+		log.Info("stream stopped", "cause", cause)
+		r.endStream(ctx, base, l, "", time.Time{}, nil)
 	}
 }
 
-// watchReplica beats for a replica until its body has ended, and returns how it ended.
+// watchReplica beats for a replica until its body has ended, and returns how it ended. While the process shuts down it waits for the
+// body no longer than the drain's grace.
 func (r *Runtime) watchReplica(ctx context.Context, l StreamLease, progress *atomic.Pointer[[]byte], cancel context.CancelCauseFunc, done <-chan error) error {
 	started := r.clock.Now()
 	tick := r.clock.NewTicker(streamBeat, "stream")
 	defer tick.Stop()
+	stuck := make(chan struct{})
+	unwatch := context.AfterFunc(ctx, func() {
+		r.clock.AfterFunc(r.cfg.DrainGrace, func() { close(stuck) }, "stream drain")
+	})
+	defer unwatch()
 	healthy := l.Restarts == 0
 	bctx := context.WithoutCancel(ctx)
 	for {
 		select {
 		case err := <-done:
 			return err
+		case <-stuck:
+			return errStreamStuck
 		case <-tick.C:
 		}
 		if r.sinceBeat() >= CutOff {
@@ -143,7 +207,7 @@ func (r *Runtime) watchReplica(ctx context.Context, l StreamLease, progress *ato
 		if latest := progress.Load(); latest != nil {
 			p = *latest
 		}
-		beat, stop := context.WithTimeout(bctx, 5*time.Second)
+		beat, stop := context.WithTimeout(bctx, finishTimeout)
 		held, paused, err := r.store.BeatStream(beat, l, p)
 		stop()
 		switch {
@@ -160,43 +224,15 @@ func (r *Runtime) watchReplica(ctx context.Context, l StreamLease, progress *ato
 	}
 }
 
-var errStreamPaused = errors.New("paused")
-
-// giveReplicaBack stores how a replica ended; false when its lease was lost.
-func (r *Runtime) giveReplicaBack(base, sctx context.Context, s *Stream, l StreamLease, err error, log logger2) bool {
-	cause := context.Cause(sctx)
-	if errors.Is(cause, ErrLostLease) {
-		return false
+// streamFailed says when a replica that failed starts again, and what is told of it.
+func (r *Runtime) streamFailed(base context.Context, s *Stream, l StreamLease, err error) (next time.Time, events []Event) {
+	now, nerr := r.store.Now(base)
+	if nerr != nil {
+		now = r.clock.Now()
 	}
-	text, next := "", time.Time{}
-	var events []Event
-	if cause == nil || (err != nil && !errors.Is(err, context.Canceled)) {
-		if err == nil {
-			err = errStreamEnded
-		}
-		text = printable(err.Error())
-		now, nerr := r.store.Now(base)
-		if nerr != nil {
-			now = r.clock.Now()
-		}
-		next = now.Add(restartDelay(s.initial, s.longest, l.Restarts))
-		ev := CallbackEvent{ID: uuid.New(), Type: EventStreamFailed, At: now, Task: l.Name, MapIndex: l.Replica, Try: l.Restarts + 1, State: string(Failed), Error: text, RetryAt: &next}
-		events = []Event{{ID: ev.ID, Type: ev.Type, At: now, Task: l.Name, Data: marshalEvent(ev)}}
-		log.Error("stream failed; it starts again", "error", text, "at", next)
-	} else {
-		log.Info("stream stopped")
-	}
-	ctx, stop := context.WithTimeout(base, 10*time.Second)
-	defer stop()
-	if err := r.store.EndStream(ctx, l, text, next, events); err != nil {
-		log.Error("give the stream back", "error", err)
-	}
-	return true
-}
-
-type logger2 interface {
-	Error(msg string, args ...any)
-	Info(msg string, args ...any)
+	next = now.Add(restartDelay(s.initial, s.longest, l.Restarts))
+	ev := CallbackEvent{ID: uuid.New(), Type: EventStreamFailed, At: now, Task: l.Name, MapIndex: l.Replica, Try: l.Restarts + 1, State: string(Failed), Error: printable(err.Error()), RetryAt: &next}
+	return next, []Event{{ID: ev.ID, Type: ev.Type, At: now, Task: l.Name, Data: marshalEvent(ev)}}
 }
 
 // restartDelay is the wait before a stream starts again after n restarts in a row.

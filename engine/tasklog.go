@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -108,7 +109,7 @@ func (l *logSink) flush(ctx context.Context) {
 	if len(chunks) == 0 {
 		return
 	}
-	err := l.store.AppendLog(ctx, chunks)
+	err := l.append(ctx, chunks)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -129,6 +130,24 @@ func (l *logSink) flush(ctx context.Context) {
 		l.size -= len(c.Lines)
 	}
 	l.room.Broadcast()
+}
+
+// append stores chunks. One that the store refuses, whatever is tried, is left out, so that it does not hold up the others.
+func (l *logSink) append(ctx context.Context, chunks []LogChunk) error {
+	err := l.store.AppendLog(ctx, chunks)
+	if !errors.Is(err, ErrRefused) {
+		return err
+	}
+	if len(chunks) == 1 {
+		l.log.Error("lines of a task's log were refused and are lost", "task", chunks[0].Task, "run", chunks[0].Run, "bytes", len(chunks[0].Lines), "error", err)
+		return nil
+	}
+	for _, c := range chunks {
+		if err := l.append(ctx, []LogChunk{c}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // taskLogger writes an attempt's records to its log, and to the process's own log as well.

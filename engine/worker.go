@@ -9,6 +9,9 @@ import (
 	"github.com/google/uuid"
 )
 
+// claimTimeout bounds a claim; what it leased without telling is given back by the heartbeat.
+const claimTimeout = 10 * time.Second
+
 // dispatch claims ready tasks while there are free slots, until ctx ends.
 func (r *Runtime) dispatch(ctx, base context.Context) {
 	turn := 0
@@ -24,7 +27,7 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 		case <-poll.C:
 		}
 		for ctx.Err() == nil {
-			n, asked, err := r.claim(ctx, base, turn)
+			n, asked, err := r.claim(base, turn)
 			turn++
 			if err != nil {
 				if ctx.Err() == nil {
@@ -41,13 +44,16 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 }
 
 // claim leases as many tasks as there are slots and begins them. It returns how many it got and asked for.
-func (r *Runtime) claim(ctx, base context.Context, turn int) (got, asked int, err error) {
+func (r *Runtime) claim(base context.Context, turn int) (got, asked int, err error) {
 	free := r.slots.free()
 	dags := r.claimDAGs(turn)
 	if free <= 0 || len(dags) == 0 {
 		return 0, 0, nil
 	}
-	leased, err := r.store.Claim(ctx, ClaimRequest{Worker: r.worker.Load(), Lease: uuid.New(), Slots: free, Queues: r.cfg.Queues, DAGs: dags})
+	// The claim outlives ctx: one that is committed while the process begins to drain is not to be lost.
+	cctx, cancel := context.WithTimeout(base, claimTimeout)
+	defer cancel()
+	leased, err := r.store.Claim(cctx, ClaimRequest{Worker: r.worker.Load(), Lease: uuid.New(), Slots: free, Queues: r.cfg.Queues, DAGs: dags})
 	if err != nil {
 		return 0, free, err
 	}
@@ -170,11 +176,8 @@ func (r *Runtime) readInputs(ctx context.Context, keys []InputKey) ([]Input, err
 // hand gives an attempt that has ended to the completer of its run.
 func (r *Runtime) hand(a *attempt) {
 	r.held.add(a)
-	r.bodies.Add(1)
-	go func() {
-		defer r.bodies.Done()
-		r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
-	}()
+	r.running.Add(1)
+	go func() { r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a }()
 }
 
 // pause waits on the clock; false when ctx ended first.
