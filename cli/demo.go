@@ -81,14 +81,28 @@ func (c *command) runDemo(ctx context.Context, f demoFlags) (err error) {
 	a := &app{config: c.config, program: c.program, log: c.config.newLogger(c.err), say: story.say}
 	defer func() { err = errors.Join(err, a.close(ctx)) }()
 	if err := a.prepare(ctx, appOptions{grace: 5 * time.Second, flushAge: 3 * time.Second}); err != nil {
+		if ctx.Err() != nil {
+			return f.interrupted()
+		}
 		return err
 	}
 	return a.demo(ctx, f, story, source, days, listener)
 }
 
+// errInterrupted is how `demo --once` ends on a signal: what was asked for has not been done.
+var errInterrupted = errors.New("interrupted before everything was done; the same command goes on from here")
+
+// interrupted is what a signal makes of the demo: without --once it is the way to end it.
+func (f demoFlags) interrupted() error {
+	if f.once {
+		return errInterrupted
+	}
+	return nil
+}
+
 // demo runs the engine while the demo's steps go on beside it.
-func (a *app) demo(ctx context.Context, f demoFlags, story *story, source produce.Source, days []lake.Day, listener net.Listener) error {
-	ctx, cancel := context.WithCancel(ctx)
+func (a *app) demo(signalled context.Context, f demoFlags, story *story, source produce.Source, days []lake.Day, listener net.Listener) error {
+	ctx, cancel := context.WithCancel(signalled)
 	defer cancel()
 	var g errgroup.Group
 	run := func(do func(context.Context) error) {
@@ -113,14 +127,16 @@ func (a *app) demo(ctx context.Context, f demoFlags, story *story, source produc
 		<-ctx.Done()
 		story.say("ending")
 	}
-	interrupted := ctx.Err() != nil && errors.Is(steps, context.Canceled)
+	if ctx.Err() != nil && errors.Is(steps, context.Canceled) {
+		steps = nil // the cause is the signal, or what g returns
+		if signalled.Err() != nil {
+			steps = f.interrupted()
+		}
+	}
 	cancel()
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
 		err = nil
-	}
-	if interrupted {
-		steps = nil
 	}
 	return errors.Join(steps, err)
 }

@@ -13,7 +13,11 @@ import (
 	"github.com/tidemill/tidemill/tasks/daily"
 )
 
-const dailyDAG = "daily_transactions"
+const (
+	dailyDAG         = "daily_transactions"
+	triggeredByDemo  = "demo"
+	maxOpenBackfills = 1000
+)
 
 // backfillDays runs the daily DAG for every day, waits until all are over and returns those that failed. Days whose interval has
 // ended are backfilled, runs of consecutive days at once; the others are triggered for as much as there is of them. again runs what
@@ -22,6 +26,9 @@ func (a *app) backfillDays(ctx context.Context, story *story, days []lake.Day, a
 	complete, open := divide(days, time.Now())
 	watched := map[int64]bool{}
 	for _, r := range consecutive(complete) {
+		if err := a.finishOpen(ctx, story, r[0], r[1]); err != nil {
+			return nil, err
+		}
 		keys, err := a.backfillRange(ctx, r[0], r[1], again)
 		if err != nil {
 			return nil, err
@@ -85,7 +92,7 @@ func (a *app) backfillRange(ctx context.Context, from, to lake.Day, again bool) 
 	_, err = a.runtime.Control().Backfill(ctx, engine.BackfillRequest{
 		DAG:           dailyDAG,
 		BackfillOrder: engine.BackfillOrder{BackfillRange: engine.BackfillRange{From: first, To: last}, MaxActiveRuns: 4, Reprocess: reprocess},
-		By:            "demo",
+		By:            triggeredByDemo,
 	}, false)
 	if err != nil {
 		return nil, fmt.Errorf("backfill %s to %s: %w", from, to, err)
@@ -101,12 +108,50 @@ func (a *app) backfillRange(ctx context.Context, from, to lake.Day, again bool) 
 	return keys, nil
 }
 
+// finishOpen brings to their end the backfills of these days that are open still: those of a demo that was stopped in the middle, and
+// what others have asked for.
+func (a *app) finishOpen(ctx context.Context, story *story, from, to lake.Day) error {
+	open, _, err := a.store.Backfills(ctx, engine.BackfillFilter{DAG: dailyDAG, Open: true, Limit: maxOpenBackfills})
+	if err != nil {
+		return fmt.Errorf("look for open backfills: %w", err)
+	}
+	for _, b := range open {
+		if !b.From.Before(to.End()) || b.To.Before(from.Start()) {
+			continue
+		}
+		if b.Paused && b.TriggeredBy == triggeredByDemo { // it was stopped while it made the backfill
+			if err := a.runtime.Control().PauseBackfill(ctx, b.ID, false); err != nil {
+				return fmt.Errorf("resume backfill %d: %w", b.ID, err)
+			}
+		}
+		story.say(fmt.Sprintf("backfill %d was left open: waiting for its runs", b.ID))
+		for b.CompletedAt == nil {
+			rows, _, err := a.store.Runs(ctx, engine.RunFilter{Backfill: b.ID, States: []engine.RunState{engine.RunQueued, engine.RunRunning}, Limit: engine.MaxBackfillDates})
+			if err != nil {
+				return err
+			}
+			line, err := a.progressLine(ctx, rows)
+			if err != nil {
+				return err
+			}
+			story.live(line)
+			if !wait(ctx, 250*time.Millisecond) {
+				return ctx.Err()
+			}
+			if b, err = a.store.Backfill(ctx, b.ID); err != nil {
+				return fmt.Errorf("look at a backfill: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 func (a *app) triggerPartial(ctx context.Context, day lake.Day) (int64, error) {
 	params, err := json.Marshal(daily.Params{Day: day, Partial: true})
 	if err != nil {
 		return 0, err
 	}
-	row, err := a.runtime.Control().Trigger(ctx, engine.TriggerRequest{DAG: dailyDAG, Params: params, By: "demo"})
+	row, err := a.runtime.Control().Trigger(ctx, engine.TriggerRequest{DAG: dailyDAG, Params: params, By: triggeredByDemo})
 	if err != nil {
 		return 0, fmt.Errorf("trigger %s for %s: %w", dailyDAG, day, err)
 	}
