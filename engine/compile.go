@@ -217,7 +217,7 @@ func (g *graph) order() []*Task {
 
 // versionOf hashes a DAG's structure. Docs and virtual nodes are no part of it.
 func versionOf(s Spec) string {
-	s.Doc = ""
+	s.Doc, s.Params = "", withoutDocs(s.Params)
 	s.Tasks = append([]TaskSpec(nil), s.Tasks...)
 	for i := range s.Tasks {
 		s.Tasks[i].Doc = ""

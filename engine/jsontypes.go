@@ -59,7 +59,7 @@ func jsonProblem(t reflect.Type, seen map[reflect.Type]bool) string {
 			f := t.Field(i)
 			if name := jsonName(f); name != "" && !f.Anonymous {
 				if other, taken := names[name]; taken {
-					return fmt.Sprintf("fields %s and %s of %s are both %q and would be lost; name one of them otherwise", other, f.Name, t, name)
+					return fmt.Sprintf("fields %s and %s of %s are both %q and one would be lost; name it otherwise", other, f.Name, t, name)
 				}
 				names[name] = f.Name
 			}
@@ -84,6 +84,33 @@ func schemaOf[P any]() []byte {
 		return nil
 	}
 	return raw
+}
+
+// withoutDocs takes the descriptions out of a schema.
+func withoutDocs(schema []byte) []byte {
+	var s any
+	if json.Unmarshal(schema, &s) != nil {
+		return schema
+	}
+	stripDocs(s)
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return schema
+	}
+	return raw
+}
+
+func stripDocs(schema any) {
+	m, ok := schema.(map[string]any)
+	if !ok {
+		return
+	}
+	if _, text := m["description"].(string); text {
+		delete(m, "description")
+	}
+	for _, v := range m {
+		stripDocs(v)
+	}
 }
 
 func typeSchema(t reflect.Type, depth int) map[string]any {

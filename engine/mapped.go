@@ -47,6 +47,6 @@ func MapLimit(n int) TaskOption {
 		if n < 1 {
 			t.g.fail(t.where, "MapLimit(%d): must be at least 1", n)
 		}
-		t.mapLimit = n
+		t.mapLimit, t.spec.MapLimit = n, n
 	})
 }

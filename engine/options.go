@@ -176,7 +176,9 @@ func Queue(name string) TaskOption {
 func Priority(n int) TaskOption { return taskOption(func(t *Task) { t.spec.Priority = n }) }
 
 // Exclusive makes a worker that cannot reach the store cancel the task after 10 s, well before another takes it over.
-func Exclusive() TaskOption { return taskOption(func(t *Task) { t.exclusive = true }) }
+func Exclusive() TaskOption {
+	return taskOption(func(t *Task) { t.exclusive, t.spec.Exclusive = true, true })
+}
 
 // Virtual marks the task as the runner of nodes that it reports by [Report], such as the models of a dbt project. known returns
 // those nodes as far as they are known beforehand; it may be nil.

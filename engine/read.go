@@ -119,8 +119,10 @@ type TaskSpec struct {
 	Queue      string        `json:"queue"`
 	Priority   int           `json:"priority,omitempty"`
 	MaxActive  int           `json:"max_active,omitempty"`
-	MapOver    string        `json:"map_over,omitempty"` // task whose list this one is mapped over
-	Input      string        `json:"input,omitempty"`    // Go types, for people
+	MapOver    string        `json:"map_over,omitempty"`  // task whose list this one is mapped over
+	MapLimit   int           `json:"map_limit,omitempty"` // 0: DefaultMapLimit
+	Exclusive  bool          `json:"exclusive,omitempty"`
+	Input      string        `json:"input,omitempty"` // Go types, for people
 	Output     string        `json:"output,omitempty"`
 	Virtual    []VirtualSpec `json:"virtual,omitempty"` // nodes that its runner reports, where they are known
 	HasVirtual bool          `json:"has_virtual,omitempty"`
