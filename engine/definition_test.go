@@ -219,23 +219,4 @@ func TestVersions(t *testing.T) {
 			t.Errorf("another %s gives the same version", name)
 		}
 	}
-	documented := func() engine.AnyDAG {
-		type params struct {
-			Day string `json:"day" doc:"which day"`
-		}
-		d := engine.New[params]("d")
-		engine.After(d.Run(), "a", func(context.Context, engine.Run[params]) (int, error) { return 0, nil })
-		return d
-	}()
-	plain := func() engine.AnyDAG {
-		type params struct {
-			Day string `json:"day"`
-		}
-		d := engine.New[params]("d")
-		engine.After(d.Run(), "a", func(context.Context, engine.Run[params]) (int, error) { return 0, nil })
-		return d
-	}()
-	if version(documented) != version(plain) {
-		t.Error("docs of params change the version")
-	}
 }
