@@ -33,8 +33,31 @@ type mill struct {
 	store   *postgres.Store
 	catalog *engine.Catalog
 	dag     string
-	count   *atomic.Int64 // bodies that have returned
+	bodies  *bodies
 	repairs int64
+}
+
+// bodies counts those that have returned, and says when they are all.
+type bodies struct {
+	n    atomic.Int64
+	want int64
+	all  chan struct{} // closed then
+}
+
+func (b *bodies) done() {
+	if b.n.Add(1) == b.want {
+		close(b.all)
+	}
+}
+
+// await waits for all of them.
+func (b *bodies) await(ctx context.Context) error {
+	select {
+	case <-b.all:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%d of %d ran: %w", b.n.Load(), b.want, ctx.Err())
+	}
 }
 
 // rows is what a no-op task yields.
@@ -42,18 +65,18 @@ type rows struct {
 	Rows int `json:"rows"`
 }
 
-// newMill makes a DAG of so many chains of so many tasks that do nothing.
-func newMill(ctx context.Context, l *lab, chains, length int) (*mill, error) {
-	m := &mill{lab: l, dag: "bench", count: &atomic.Int64{}}
+// newMill makes a DAG of so many chains of so many tasks that do nothing, for so many runs.
+func newMill(ctx context.Context, l *lab, runs, chains, length int) (*mill, error) {
+	m := &mill{lab: l, dag: "bench", bodies: &bodies{want: int64(runs * chains * length), all: make(chan struct{})}}
 	d := engine.New[engine.NoParams](m.dag, engine.MaxActiveTasks(engine.Unlimited), engine.MaxActiveRuns(1_000_000))
 	for c := range chains {
 		last := engine.After(d.Run(), fmt.Sprintf("task_%d_0", c), func(context.Context, engine.Run[engine.NoParams]) (rows, error) {
-			m.count.Add(1)
+			m.bodies.done()
 			return rows{1}, nil
 		})
 		for i := 1; i < length; i++ {
 			last = engine.After(last, fmt.Sprintf("task_%d_%d", c, i), func(_ context.Context, in rows) (rows, error) {
-				m.count.Add(1)
+				m.bodies.done()
 				return in, nil
 			})
 		}
@@ -147,13 +170,11 @@ func (m *mill) create(ctx context.Context, runs, ready int) (took time.Duration,
 const allSuccess = `SELECT NOT EXISTS (SELECT FROM tidemill.runs WHERE state <> 'success')`
 
 // work runs the engine until every run has succeeded in the database.
-func (m *mill) work(ctx context.Context, tasks int64) (took time.Duration, err error) {
+func (m *mill) work(ctx context.Context) (took time.Duration, err error) {
 	began := time.Now()
 	err = m.running(ctx, nil, func(ctx context.Context, _ *engine.Runtime) error {
-		for m.count.Load() < tasks { // asking the database meanwhile would cost it time
-			if err := pause(ctx, time.Millisecond); err != nil {
-				return fmt.Errorf("%d of %d tasks ran: %w", m.count.Load(), tasks, err)
-			}
+		if err := m.bodies.await(ctx); err != nil { // asking the database meanwhile would cost it time
+			return err
 		}
 		err := m.await(ctx, allSuccess)
 		took = time.Since(began)
@@ -196,8 +217,8 @@ func (m *mill) check(ctx context.Context, runs, tasks int) error {
 			return err
 		}
 	}
-	if got := m.count.Load(); got != int64(tasks) {
-		return fmt.Errorf("%d bodies ran, not %d", got, tasks)
+	if got := m.bodies.n.Load(); got != m.bodies.want {
+		return fmt.Errorf("%d bodies ran, not %d", got, m.bodies.want)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ func chain(ctx context.Context, l *lab) ([]figure, error) {
 
 // throughput measures a whole engine on runs that have begun, so that what is ready is in the queue.
 func throughput(ctx context.Context, l *lab, runs, chains, length int) ([]figure, error) {
-	m, err := newMill(ctx, l, chains, length)
+	m, err := newMill(ctx, l, runs, chains, length)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +41,7 @@ func throughput(ctx context.Context, l *lab, runs, chains, length int) ([]figure
 	tasks := runs * chains * length
 	cpu := startCPU(ctx, m.url)
 	before := m.store.Stats().Transitions
-	worked, err := m.work(ctx, int64(tasks))
+	worked, err := m.work(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -74,12 +74,12 @@ func (m *mill) wal(ctx context.Context) (at float64, err error) {
 // after one that warms up.
 func sequence(ctx context.Context, l *lab) ([]figure, error) {
 	const length = 40
-	m, err := newMill(ctx, l, 1, length)
+	runs := l.pick(20, 5)
+	m, err := newMill(ctx, l, runs+1, 1, length)
 	if err != nil {
 		return nil, err
 	}
 	defer m.close()
-	runs := l.pick(20, 5)
 	var took []float64
 	err = m.running(ctx, nil, func(ctx context.Context, r *engine.Runtime) error {
 		return on(ctx, m.url, func(conn *pgx.Conn) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,21 +36,21 @@ func (hop) Kind() string { return "hop" }
 
 type noopWorker struct {
 	river.WorkerDefaults[noop]
-	done *atomic.Int64
+	bodies *bodies
 }
 
 func (w *noopWorker) Work(context.Context, *river.Job[noop]) error {
-	w.done.Add(1)
+	w.bodies.done()
 	return nil
 }
 
 type hopWorker struct {
 	river.WorkerDefaults[hop]
-	done *atomic.Int64
+	bodies *bodies
 }
 
 func (w *hopWorker) Work(ctx context.Context, job *river.Job[hop]) error {
-	defer w.done.Add(1)
+	defer w.bodies.done()
 	if job.Args.Left <= 1 {
 		return nil
 	}
@@ -84,10 +83,12 @@ func riverJobs(ctx context.Context, l *lab) (_ []figure, err error) {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, fmt.Errorf("migrate River: %w", err)
 	}
-	var done atomic.Int64
+	jobs, hops := l.pick(50_000, 10_000), l.pick(500, 100)
+	jobsDone := &bodies{want: int64(jobs), all: make(chan struct{})}
+	hopsDone := &bodies{want: int64(hops), all: make(chan struct{})}
 	workers := river.NewWorkers()
-	river.AddWorker(workers, &noopWorker{done: &done})
-	river.AddWorker(workers, &hopWorker{done: &done})
+	river.AddWorker(workers, &noopWorker{bodies: jobsDone})
+	river.AddWorker(workers, &hopWorker{bodies: hopsDone})
 	client, err := river.NewClient(driver, &river.Config{
 		Logger: l.log, Workers: workers, FetchCooldown: riverCooldown, FetchPollInterval: riverPoll, JobTimeout: -1,
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: riverWorkers}},
@@ -95,7 +96,6 @@ func riverJobs(ctx context.Context, l *lab) (_ []figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	jobs, hops := l.pick(50_000, 10_000), l.pick(500, 100)
 	began := time.Now()
 	for at := 0; at < jobs; at += riverBatch {
 		batch := make([]river.InsertManyParams, min(riverBatch, jobs-at))
@@ -123,12 +123,7 @@ func riverJobs(ctx context.Context, l *lab) (_ []figure, err error) {
 		}
 	}()
 	// A job is done when that is committed, some time after its work.
-	finished := func(n int) error {
-		for done.Load() < int64(n) {
-			if err := pause(ctx, time.Millisecond); err != nil {
-				return err
-			}
-		}
+	finished := func() error {
 		for {
 			var open bool
 			if err := pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM river_job WHERE state <> 'completed')`).Scan(&open); err != nil || !open {
@@ -139,7 +134,10 @@ func riverJobs(ctx context.Context, l *lab) (_ []figure, err error) {
 			}
 		}
 	}
-	if err := finished(jobs); err != nil {
+	if err := jobsDone.await(ctx); err != nil {
+		return nil, err
+	}
+	if err := finished(); err != nil {
 		return nil, err
 	}
 	worked := time.Since(began)
@@ -148,13 +146,11 @@ func riverJobs(ctx context.Context, l *lab) (_ []figure, err error) {
 	if _, err := client.Insert(ctx, hop{hops}, nil); err != nil {
 		return nil, fmt.Errorf("insert a job: %w", err)
 	}
-	for done.Load() < int64(jobs+hops) {
-		if err := pause(ctx, time.Millisecond); err != nil {
-			return nil, err
-		}
+	if err := hopsDone.await(ctx); err != nil {
+		return nil, err
 	}
 	hopped := time.Since(began)
-	if err := finished(jobs + hops); err != nil {
+	if err := finished(); err != nil {
 		return nil, err
 	}
 	return append([]figure{
