@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,6 +83,10 @@ func (r *Runtime) taskContext(a *attempt) *taskContext {
 		return tc
 	}
 	tc.report = func(ctx context.Context, nodes []VirtualState) error {
+		nodes = slices.Clone(nodes)
+		for i := range nodes {
+			nodes[i].Try = a.Try
+		}
 		return r.store.ReportVirtual(ctx, a.Lease, nodes)
 	}
 	tc.read = func(ctx context.Context) ([]VirtualState, error) {

@@ -338,7 +338,7 @@ type VirtualState struct {
 	Message   string
 	Details   []byte // JSON object for people: rows, SQL path …
 	Upstream  []string
-	Try       int
+	Try       int // the runner's that reported it; the engine sets it
 }
 
 // A VirtualClose ends the virtual nodes of a runner that are not terminal when its attempt ends. With Forget it deletes all of them
