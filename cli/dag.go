@@ -109,17 +109,27 @@ func (c *command) dagGraph() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				text, err := layout.Draw(s.Spec, format)
-				if err != nil {
-					return &UsageError{err}
-				}
-				_, err = fmt.Fprintln(c.out, text)
-				return err
+				return draw(c.out, layout.Of(s.Spec), format)
 			})
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "mermaid", "svg, dot, mermaid or json")
 	return cmd
+}
+
+// draw writes a DAG's picture in one of the formats.
+func draw(w io.Writer, g *layout.Graph, format string) error {
+	switch format {
+	case "svg":
+		return layout.RenderSVG(w, g, layout.Options{Standalone: true})
+	case "dot":
+		return layout.RenderDOT(w, g)
+	case "mermaid":
+		return layout.RenderMermaid(w, g)
+	case "json":
+		return layout.RenderJSON(w, g)
+	}
+	return usage("--format %q: give svg, dot, mermaid or json", format)
 }
 
 func (c *command) dagTrigger() *cobra.Command {
