@@ -1,0 +1,190 @@
+package enginetest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/quartz"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// An Outcome is how a run of a DAG ended, with the states of its tasks and what they left behind.
+type Outcome struct {
+	engine.RunView
+	store *Store
+}
+
+// Run runs a DAG once, in memory, to its end, and waits for its callbacks. params is what a trigger would give (nil: none); it
+// is encoded as JSON. Bodies run for real; waits for retries and for callbacks that err pass at once. The test fails at once when
+// the DAG is refused, the params do not fit, or the run is not over after a minute. A run that fails does not fail the test.
+func Run(tb testing.TB, d engine.AnyDAG, params any) *Outcome {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	o, err := Once(ctx, d, params)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return o
+}
+
+// Once is [Run] for programs that are no test: it errs where Run fails the test, and when ctx ends before the run is over.
+func Once(ctx context.Context, d engine.AnyDAG, params any) (*Outcome, error) {
+	catalog, err := engine.Compile(d)
+	if err != nil {
+		return nil, err
+	}
+	id := catalog.IDs()[0]
+	clock := &skipping{Clock: quartz.NewReal()}
+	store := NewStore(clock)
+	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: slog.New(slog.DiscardHandler), Poll: 2 * time.Millisecond})
+	if err != nil {
+		return nil, err
+	}
+	work, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- r.Run(work) }()
+	o, err := once(ctx, r, store, clock, id, params, ended)
+	stop()
+	if err := errors.Join(err, <-ended); err != nil {
+		return nil, fmt.Errorf("run DAG %s: %w", id, err)
+	}
+	return o, nil
+}
+
+func once(ctx context.Context, r *engine.Runtime, store *Store, clock *skipping, dag string, params any, ended chan error) (*Outcome, error) {
+	select {
+	case <-r.Ready():
+	case err := <-ended:
+		ended <- nil
+		return nil, fmt.Errorf("the runtime ended: %w", err)
+	}
+	t := engine.TriggerRequest{DAG: dag, By: "enginetest"}
+	if params != nil {
+		raw, err := json.Marshal(params)
+		if err != nil {
+			return nil, fmt.Errorf("encode params: %w", err)
+		}
+		t.Params = raw
+	}
+	row, err := r.Control().Trigger(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !store.settled(row.Key, clock) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	rows, err := store.RunsByKey(ctx, []int64{row.Key})
+	if err != nil {
+		return nil, err
+	}
+	views, err := engine.View(ctx, store, rows, true)
+	if err != nil {
+		return nil, err
+	}
+	return &Outcome{views[0], store}, nil
+}
+
+// State is the state of a task, or of an element of a mapped one ("load[2]"); none for a task that there is not.
+func (o *Outcome) State(task string) engine.State {
+	for _, tv := range o.Tasks {
+		if instanceName(tv.TaskKey) == task {
+			return tv.State
+		}
+	}
+	return engine.None
+}
+
+// Output decodes the latest output of a task, or of an element of a mapped one, into v, a pointer. It errs when there is none.
+func (o *Outcome) Output(task string, v any) error {
+	for _, tv := range o.Tasks {
+		if instanceName(tv.TaskKey) != task {
+			continue
+		}
+		a, err := o.store.Attempt(context.Background(), tv.TaskKey, -1)
+		if err != nil {
+			return fmt.Errorf("output of %s: %w", task, err)
+		}
+		if a.Output == nil {
+			return fmt.Errorf("output of %s, which is %s: %w", task, tv.State, engine.ErrNotFound)
+		}
+		if err := json.Unmarshal(a.Output, v); err != nil {
+			return fmt.Errorf("output of %s: %w", task, err)
+		}
+		return nil
+	}
+	return fmt.Errorf("task %s: %w", task, engine.ErrNotFound)
+}
+
+func instanceName(k engine.TaskKey) string {
+	if k.MapIndex < 0 {
+		return k.Task
+	}
+	return fmt.Sprintf("%s[%d]", k.Task, k.MapIndex)
+}
+
+// skipping is the real clock, put forward whenever nothing is left to do but wait.
+type skipping struct {
+	quartz.Clock
+	ahead atomic.Int64
+}
+
+// Now returns the real time and what was skipped.
+func (c *skipping) Now(tags ...string) time.Time {
+	return c.Clock.Now(tags...).Add(time.Duration(c.ahead.Load()))
+}
+
+func (c *skipping) skipTo(at time.Time) {
+	if d := at.Sub(c.Now()); d > 0 {
+		c.ahead.Add(int64(d))
+	}
+}
+
+// settled tells whether a run and its callbacks are over. If all that is left is to wait, the clock is put forward.
+func (s *Store) settled(key int64, clock *skipping) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.runs[key]
+	var next *time.Time
+	soonest := func(at time.Time) {
+		if next == nil || at.Before(*next) {
+			next = &at
+		}
+	}
+	if !r.row.State.Terminal() {
+		if len(r.queue) > 0 || r.row.State == engine.RunQueued {
+			return false
+		}
+		for k, t := range r.timers {
+			if k.kind != engine.TimerDeadline {
+				soonest(t.DueAt)
+			}
+		}
+	}
+	for _, m := range s.pending {
+		if m.row.Kind == engine.MessageCallback {
+			if m.claim != [16]byte{} {
+				return false // on its way
+			}
+			soonest(*m.row.NextAt)
+		}
+	}
+	if next != nil {
+		clock.skipTo(*next)
+		return false
+	}
+	return r.row.State.Terminal()
+}
