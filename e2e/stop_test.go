@@ -3,6 +3,7 @@ package e2e
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,12 +11,17 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemill/tidemill/internal/embedded/postgres"
+	"github.com/tidemill/tidemill/storage/lake"
 	"github.com/tidemill/tidemill/storage/payment/events"
+	"github.com/tidemill/tidemill/storage/payment/goldref"
 	"github.com/tidemill/tidemill/tasks/produce"
 )
 
-// stopLimit is how long the program may take to end after Ctrl-C.
-const stopLimit = 10 * time.Second
+// stopLimit is how long the program may take to end after Ctrl-C, drainLimit how long serve may, which gives running tasks 30 s.
+const (
+	stopLimit  = 10 * time.Second
+	drainLimit = 45 * time.Second
+)
 
 // TestStoppedAndGoesOn stops the program in the middle of its work by every means, one home after the other's leavings: nothing is
 // left running, and the next one goes on to the right Gold.
@@ -47,7 +53,7 @@ func TestStoppedAndGoesOn(t *testing.T) {
 	t.Log("Ctrl-C of serve, which has taken the runs up")
 	p = h.start("serve")
 	h.reaches(p, "the runs go on", `SELECT EXISTS (SELECT FROM tidemill.task_queue WHERE worker IS NOT NULL) OR NOT EXISTS (SELECT FROM tidemill.runs WHERE state IN ('queued', 'running'))`)
-	h.interrupted(p, 0)
+	h.interruptedWithin(p, drainLimit, 0)
 
 	t.Log("Ctrl-C of a demo that is starting")
 	p = h.start("demo", "--events", file)
@@ -58,14 +64,53 @@ func TestStoppedAndGoesOn(t *testing.T) {
 	h.demo(file)
 	h.nothingIsLeft()
 	h.opened(func(o outcome) { o.checkAll(file) })
+
+	t.Log("Ctrl-C of a demo to which live payments come")
+	p = h.start("demo", "--events", file)
+	h.sees(p, func() bool { return strings.Contains(p.out.String(), "live payments go on coming in") })
+	before := h.commits()
+	h.sees(p, func() bool { return h.commits() > before })
+	h.interrupted(p, 0)
+	h.run(0, "lake", "audit")
+	h.opened(func(o outcome) {
+		all, ofFile := o.topic(), readEvents(t, file)
+		if len(all) <= len(ofFile) {
+			t.Errorf("the topic has %d records, %d of them of the file: no live ones", len(all), len(ofFile))
+		}
+		checkTopicHolds(t, o.lake(), all)
+	})
+}
+
+// checkTopicHolds checks that the lake of a topic that was being produced to when it was stopped has no record twice, none that was
+// not accepted, and none missing below the offsets that it has committed.
+func checkTopicHolds(t *testing.T, root string, all []goldref.Event) {
+	t.Helper()
+	l, err := lake.Open(root, topicName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := l.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := map[int32]int64{}
+	for _, p := range s.Partitions {
+		next[p.Partition] = p.Next
+	}
+	checkLake(t, root, goldref.Of(slices.DeleteFunc(all, func(e goldref.Event) bool { return e.Offset >= next[e.Partition] }), time.Now()))
 }
 
 // interrupted ends the process by Ctrl-C.
 func (h *home) interrupted(p *process, code int) {
 	h.t.Helper()
+	h.interruptedWithin(p, stopLimit, code)
+}
+
+func (h *home) interruptedWithin(p *process, limit time.Duration, code int) {
+	h.t.Helper()
 	began := time.Now()
 	p.interrupt()
-	if got := p.endsWithin(stopLimit); got != code {
+	if got := p.endsWithin(limit); got != code {
 		h.t.Errorf("exit code %d after Ctrl-C, want %d", got, code)
 	}
 	h.t.Logf("ended %s after Ctrl-C", time.Since(began).Round(time.Millisecond))
