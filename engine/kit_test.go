@@ -113,15 +113,17 @@ func mocked(t *testing.T) (store *enginetest.Store, clock *quartz.Mock, tune fun
 	}
 }
 
-// elapse lets time pass, from one timer to the next, until ok.
+// elapse lets time pass, from one timer to the next, until ok. It goes slowly enough for what a timer started to get its turn.
 func elapse(t *testing.T, clock *quartz.Mock, what string, ok func() bool) {
 	t.Helper()
-	eventually(t, what, func() bool {
+	within(t, what, 3*time.Millisecond, func() bool {
 		if ok() {
 			return true
 		}
-		_, w := clock.AdvanceNext()
-		w.MustWait(t.Context())
+		if _, any := clock.Peek(); any {
+			_, w := clock.AdvanceNext()
+			w.MustWait(t.Context())
+		}
 		return false
 	})
 }
@@ -260,8 +262,13 @@ func endings(t *testing.T, store engine.Store, row engine.RunRow, task string) s
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
+	within(t, what, time.Millisecond, ok)
+}
+
+func within(t *testing.T, what string, every time.Duration, ok func() bool) {
+	t.Helper()
 	deadline := time.After(20 * time.Second)
-	tick := time.NewTicker(time.Millisecond)
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for !ok() {
 		select {
