@@ -113,7 +113,7 @@ func (c *Control) planBackfill(ctx context.Context, d *Definition, r BackfillReq
 		row, ok := existing[logical.UnixMicro()]
 		return row.State, ok
 	}, r.BackfillOrder, now)
-	return steps, existing, d.checkSubset(r.Tasks, steps)
+	return steps, existing, c.checkSubset(ctx, d, r.Tasks, steps, existing)
 }
 
 func (c *Control) checkOverlap(ctx context.Context, r BackfillRequest) error {
@@ -128,28 +128,42 @@ func (c *Control) checkOverlap(ctx context.Context, r BackfillRequest) error {
 	return r.CheckOverlap(ranges)
 }
 
-// checkSubset refuses a subset of tasks for dates that would get a new run, where a task of it reads one that is left out: there is
-// no output of it for that date.
-func (d *Definition) checkSubset(tasks []string, steps []BackfillStep) error {
-	if len(tasks) == 0 {
-		return nil
-	}
-	chosen := map[string]bool{}
+// checkSubset refuses a subset of tasks for dates where a task of it reads one that is left out and has no output for that date.
+func (c *Control) checkSubset(ctx context.Context, d *Definition, tasks []string, steps []BackfillStep, existing map[int64]RunRow) error {
+	var left []*Task // what the subset reads and does not hold
+	var reader []string
 	for _, id := range tasks {
-		if _, ok := d.byID[id]; !ok {
+		t, ok := d.byID[id]
+		if !ok {
 			return &InvalidError{Field: "task_ids", Message: fmt.Sprintf("DAG %s has no task %q", d.Spec.DAG, id)}
 		}
-		chosen[id] = true
+		for _, u := range t.up {
+			if u.kind != OrderEdge && !containsText(tasks, u.task.spec.ID) {
+				left, reader = append(left, u.task), append(reader, id)
+			}
+		}
 	}
 	for _, s := range steps {
-		if s.Action != BackfillCreate {
+		if s.Action == BackfillLeave || len(left) == 0 {
 			continue
 		}
-		for id := range chosen {
-			for _, u := range d.byID[id].up {
-				if u.kind != OrderEdge && !chosen[u.task.spec.ID] {
-					return &InvalidError{Field: "task_ids", Message: fmt.Sprintf("%s reads %s, which has no output for %s: add it to the subset", id, u.task.spec.ID, s.Interval.Start.Format(time.RFC3339))}
+		inputs := make([]Input, len(left)) // of a new run: none
+		if s.Action == BackfillClear {
+			keys := make([]InputKey, len(left))
+			for i, t := range left {
+				keys[i] = InputKey{Run: existing[s.Interval.Start.UnixMicro()].Key, Task: t.spec.ID, MapIndex: -1}
+				if t.over != nil {
+					keys[i].MapIndex = AllElements
 				}
+			}
+			var err error
+			if inputs, err = c.store.Inputs(ctx, keys); err != nil {
+				return err
+			}
+		}
+		for i, in := range inputs {
+			if len(in.Attempts) == 0 {
+				return &InvalidError{Field: "task_ids", Message: fmt.Sprintf("%s reads %s, which has no output for %s: add it to the subset", reader[i], left[i].spec.ID, s.Interval.Start.Format(time.RFC3339))}
 			}
 		}
 	}

@@ -103,6 +103,15 @@ func TestBackfillsThatAreRefused(t *testing.T) {
 	if _, err := r.Control().Backfill(t.Context(), subset, true); !errors.As(err, &invalid) || !strings.Contains(invalid.Message, "after reads work, which has no output for 2024-01-03") {
 		t.Errorf("the subset: %v", err)
 	}
+	subset = order("2024-01-05", "2024-01-06", engine.ReprocessCompleted)
+	subset.Tasks = []string{"after"} // has an output to read on the 5th, none on the 6th
+	if _, err := r.Control().Backfill(t.Context(), subset, true); !errors.As(err, &invalid) || !strings.Contains(invalid.Message, "after reads work, which has no output for 2024-01-06") {
+		t.Errorf("the subset of runs that exist: %v", err)
+	}
+	subset.To = day("2024-01-05")
+	if _, err := r.Control().Backfill(t.Context(), subset, true); err != nil {
+		t.Errorf("the subset of a run that has what it reads: %v", err)
+	}
 	if _, err := r.Control().Backfill(t.Context(), unknown, true); err == nil {
 		t.Error("an unknown task is not refused")
 	}
