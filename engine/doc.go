@@ -12,7 +12,7 @@
 //   - writing DAGs: dag.go, edges.go, mapped.go, options.go, and compile.go, which checks them
 //   - rules, pure functions under table tests: rules.go, verdict.go, retry.go, schedule.go, dates.go
 //   - the state of a run and how it moves, pure as well: runstate.go, machine*.go
-//   - what is durable, behind an interface: store.go, and read.go for what is only looked at
+//   - what is durable, behind an interface: store*.go, and read.go for what is only looked at
 //   - running: runtime.go and the loops it owns: worker.go, completer.go, scheduler.go, heartbeat.go, reaper.go, outbox.go, stream.go
 //   - what people do: control.go (trigger, clear, mark, pause) and backfill.go
 //

@@ -1,0 +1,78 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// BackfillStore keeps backfills.
+type BackfillStore interface {
+	// CreateBackfill stores a backfill with its new runs in one transaction and returns its id. ErrConflict when it overlaps
+	// an open one of the same DAG, both ends included. The engine clears what is to be reprocessed afterwards and sets its backfill id.
+	CreateBackfill(ctx context.Context, b NewBackfill) (int64, []Created, error)
+	// AdoptRuns makes existing runs part of a backfill (reprocessing).
+	AdoptRuns(ctx context.Context, backfill int64, runs []int64) error
+	SetBackfillPaused(ctx context.Context, id int64, paused bool) error
+	// EndBackfill sets its completion time if it has none, and cancelled with it.
+	EndBackfill(ctx context.Context, id int64, cancelled bool) error
+	// FinishBackfills ends the open backfills of which every run is over and returns their ids. A paused one stays open.
+	FinishBackfills(ctx context.Context) ([]int64, error)
+	Backfills(ctx context.Context, f BackfillFilter) ([]BackfillRow, int, error)
+	Backfill(ctx context.Context, id int64) (BackfillRow, error)
+}
+
+// A NewBackfill is a backfill to be made.
+type NewBackfill struct {
+	DAG           string
+	From, To      time.Time
+	MaxActiveRuns int
+	Backwards     bool
+	Reprocess     string
+	Params        []byte
+	Tasks         []string
+	TriggeredBy   string
+	Paused        bool // until its finished runs that are to be reprocessed have been cleared
+	Runs          []NewRun
+}
+
+// A BackfillRow is how a backfill stands.
+type BackfillRow struct {
+	ID            int64
+	DAG           string
+	From, To      time.Time
+	MaxActiveRuns int
+	Backwards     bool
+	Reprocess     string
+	Params        []byte
+	Tasks         []string
+	TriggeredBy   string
+	Paused        bool
+	Cancelled     bool
+	CreatedAt     time.Time
+	UpdatedAt     time.Time
+	CompletedAt   *time.Time
+	Counts        map[RunState]int
+}
+
+// BackfillFilter selects backfills; zero fields select all.
+type BackfillFilter struct {
+	DAG           string
+	Open          bool // not completed
+	Limit, Offset int
+}
+
+// LogStore keeps the logs of attempts, readable from any process.
+type LogStore interface {
+	// AppendLog adds lines (NDJSON, each ending in a newline) to the log of an attempt.
+	AppendLog(ctx context.Context, chunks []LogChunk) error
+	// ReadLog returns chunks after a position (0: from the start), in order, up to about limit bytes.
+	ReadLog(ctx context.Context, key TaskKey, try int, after int64, limit int) ([]LogChunk, error)
+}
+
+// A LogChunk is a piece of an attempt's log.
+type LogChunk struct {
+	TaskKey
+	Try   int
+	Seq   int64 // position, rising, set by the store
+	Lines []byte
+}
