@@ -1,15 +1,19 @@
-// Package ui is a stub for now.
 package ui
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+
 	"github.com/coder/quartz"
 	"github.com/go-chi/chi/v5"
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/web/live"
-	"log/slog"
 )
 
+// Deps is what the pages stand on. All but Lake are required.
 type Deps struct {
 	Control *engine.Control
 	Store   engine.Store
@@ -18,7 +22,79 @@ type Deps struct {
 	Clock   quartz.Clock
 	Pulse   *live.Pulse
 	Gate    *live.Gate
-	Lake    func(context.Context) (any, error)
+	Lake    func(ctx context.Context) (any, error)
 }
 
-func Mount(r chi.Router, d Deps) error { return nil }
+// by is who does what is clicked here, as history tells it.
+const by = "ui"
+
+// server answers the pages' requests.
+type server struct {
+	Deps
+	templates templates
+	assets    assets
+}
+
+// Mount adds the pages to a router. The error is that of a template that does not parse.
+func Mount(r chi.Router, d Deps) error {
+	a, err := loadAssets()
+	if err != nil {
+		return err
+	}
+	t, err := loadTemplates(a)
+	if err != nil {
+		return fmt.Errorf("load templates: %w", err)
+	}
+	s := &server{Deps: d, templates: t, assets: a}
+	for path, p := range s.pages() {
+		r.Get(path, s.show(p))
+	}
+	r.Get("/live", s.live)
+	r.Get("/assets/*", s.assets.serve)
+	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/assets/icon.svg", http.StatusMovedPermanently)
+	})
+	s.actions(r)
+	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, fmt.Errorf("page %s: %w", r.URL.Path, engine.ErrNotFound))
+	})
+	return nil
+}
+
+// pages are the pages that can be looked at, by path.
+func (s *server) pages() map[string]pageFunc {
+	return map[string]pageFunc{
+		"/":                                   s.dagsPage,
+		"/dags/{dag}":                         s.gridPage,
+		"/dags/{dag}/graph":                   s.graphPage,
+		"/dags/{dag}/trigger":                 s.triggerPage,
+		"/dags/{dag}/backfill":                s.backfillPage,
+		"/dags/{dag}/runs/{run}":              s.runPage,
+		"/dags/{dag}/runs/{run}/graph":        s.runGraphPage,
+		"/dags/{dag}/runs/{run}/tasks/{task}": s.taskPage,
+		"/streams":                            s.streamsPage,
+		"/backfills":                          s.backfillsPage,
+	}
+}
+
+// param is a part of the request's path.
+func param(r *http.Request, name string) string {
+	v := chi.URLParam(r, name)
+	if r.URL.RawPath == "" {
+		return v
+	}
+	if u, err := url.PathUnescape(v); err == nil {
+		return u
+	}
+	return v
+}
+
+func dagURL(dag string) string      { return "/dags/" + url.PathEscape(dag) }
+func runURL(dag, run string) string { return dagURL(dag) + "/runs/" + url.PathEscape(run) }
+func taskURL(dag, run, task string, mapIndex int) string {
+	u := runURL(dag, run) + "/tasks/" + url.PathEscape(task)
+	if mapIndex >= 0 {
+		u += fmt.Sprintf("?map_index=%d", mapIndex)
+	}
+	return u
+}

@@ -1,0 +1,81 @@
+package ui
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// backfillsShown is how many of the newest backfills the page shows.
+const backfillsShown = 100
+
+type backfillLine struct {
+	engine.BackfillRow
+	Total, Done int
+	Parts       []part
+	State       string
+	Runs        []engine.RunRow
+}
+
+// A part is a piece of a progress bar.
+type part struct {
+	X, W  float64
+	Class string
+	Text  string
+}
+
+func (s *server) backfillsPage(ctx context.Context, _ *http.Request) (*page, error) {
+	rows, _, err := s.Store.Backfills(ctx, engine.BackfillFilter{Limit: backfillsShown})
+	if err != nil {
+		return nil, err
+	}
+	var lines []backfillLine
+	for _, b := range rows {
+		l := backfillLine{BackfillRow: b, State: backfillState(b)}
+		for _, n := range b.Counts {
+			l.Total += n
+		}
+		l.Done = b.Counts[engine.RunSuccess] + b.Counts[engine.RunFailed]
+		l.Parts = progress(b.Counts, l.Total)
+		if b.CompletedAt == nil {
+			if l.Runs, _, err = s.Store.Runs(ctx, engine.RunFilter{Backfill: b.ID, OrderBy: "logical", Limit: 60}); err != nil {
+				return nil, err
+			}
+		}
+		lines = append(lines, l)
+	}
+	return &page{Title: "Backfills", Name: "backfills", Nav: "backfills", Data: lines}, nil
+}
+
+func backfillState(b engine.BackfillRow) string {
+	switch {
+	case b.Cancelled:
+		return "cancelled"
+	case b.CompletedAt != nil && b.Counts[engine.RunFailed] > 0:
+		return "failed"
+	case b.CompletedAt != nil:
+		return "success"
+	case b.Paused:
+		return "paused"
+	case b.Counts[engine.RunRunning] > 0:
+		return "running"
+	}
+	return "queued"
+}
+
+func progress(counts map[engine.RunState]int, total int) []part {
+	var out []part
+	x := 0.0
+	for _, st := range []engine.RunState{engine.RunSuccess, engine.RunFailed, engine.RunRunning, engine.RunQueued} {
+		n := counts[st]
+		if n == 0 {
+			continue
+		}
+		w := float64(n) / float64(total) * chartWidth
+		out = append(out, part{x, w, string(st), strconv.Itoa(n) + " " + string(st)})
+		x += w
+	}
+	return out
+}

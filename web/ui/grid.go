@@ -1,0 +1,288 @@
+package ui
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/web/layout"
+)
+
+func notFound(format string, args ...any) error {
+	return fmt.Errorf(format+": %w", append(args, engine.ErrNotFound)...)
+}
+
+// How many runs the grid shows, and from how many rows on boxes start closed.
+const (
+	gridRuns  = 25
+	maxRuns   = 200
+	openBelow = 45
+)
+
+// gridData is what the grid shows: runs as columns, oldest first, and tasks as rows.
+type gridData struct {
+	Head    dagHead
+	Columns []gridColumn
+	Rows    []gridRow
+	Total   int
+	More    string // link to more runs; "" when all are shown
+}
+
+type gridColumn struct {
+	Run    engine.RunRow
+	Height int // of its bar, in percent of the longest run
+	Label  string
+}
+
+type gridRow struct {
+	ID, Label, Kind string
+	Depth           int
+	Toggle          string // link that opens or closes it; "" when it holds nothing
+	Open            bool
+	Cells           []gridCell
+}
+
+type gridCell struct {
+	State engine.State // "": no such task in that run
+	URL   string
+	Text  string
+}
+
+func (s *server) gridPage(ctx context.Context, r *http.Request) (*page, error) {
+	head, err := s.dag(ctx, r, "grid")
+	if err != nil {
+		return nil, err
+	}
+	n, _ := strconv.Atoi(r.URL.Query().Get("runs"))
+	if n <= 0 || n > maxRuns {
+		n = gridRuns
+	}
+	runs, total, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{head.ID}, Limit: n})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(runs)
+	views, err := engine.View(ctx, s.Store, runs, false)
+	if err != nil {
+		return nil, err
+	}
+	g := gridData{Head: head, Columns: columns(runs), Total: total}
+	g.Rows = rows(head.Spec, views, r.URL)
+	if total > len(runs) && n < maxRuns {
+		g.More = with(r.URL, "runs", strconv.Itoa(min(n*2, maxRuns)))
+	}
+	return &page{Title: head.ID, Name: "grid", Nav: "dags", Data: g}, nil
+}
+
+func columns(runs []engine.RunRow) []gridColumn {
+	longest := time.Duration(1)
+	for _, r := range runs {
+		longest = max(longest, duration(r))
+	}
+	out := make([]gridColumn, 0, len(runs))
+	for i, r := range runs {
+		c := gridColumn{Run: r, Height: max(8, int(duration(r)*100/longest))}
+		if i%5 == len(runs)%5 || len(runs) < 5 && i == 0 {
+			at := r.QueuedAt
+			if r.Logical != nil {
+				at = *r.Logical
+			}
+			c.Label = at.UTC().Format("Jan 2")
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func duration(r engine.RunRow) time.Duration {
+	if r.StartedAt == nil || r.EndedAt == nil {
+		return 0
+	}
+	return r.EndedAt.Sub(*r.StartedAt)
+}
+
+// with is a page's address with one query parameter set.
+func with(u *url.URL, name, value string) string {
+	q := u.Query()
+	q.Set(name, value)
+	return u.Path + "?" + q.Encode()
+}
+
+// rows are the tasks as an indented list, boxes before what they hold.
+func rows(spec engine.Spec, views []engine.RunView, u *url.URL) []gridRow {
+	g := layout.Of(withReported(spec, views))
+	states := make([]map[string][]engine.TaskView, len(views))
+	for i, v := range views {
+		states[i] = map[string][]engine.TaskView{}
+		for _, t := range v.Tasks {
+			states[i][t.Task] = append(states[i][t.Task], t)
+		}
+	}
+	children := map[string][]layout.Node{}
+	for _, n := range g.Nodes {
+		children[n.Parent] = append(children[n.Parent], n)
+	}
+	b := gridBuilder{states: states, children: children, views: views, u: u, toggled: map[string]bool{}, open: len(g.Nodes) <= openBelow}
+	for _, id := range strings.Split(u.Query().Get("toggle"), ",") {
+		b.toggled[id] = id != ""
+	}
+	b.add("", 0)
+	return b.rows
+}
+
+// withReported adds the virtual nodes that runs reported to those that are planned.
+func withReported(spec engine.Spec, views []engine.RunView) engine.Spec {
+	spec.Tasks = slices.Clone(spec.Tasks)
+	for i, t := range spec.Tasks {
+		if !t.HasVirtual {
+			continue
+		}
+		known := map[string]bool{}
+		nodes := slices.Clone(t.Virtual)
+		for _, n := range nodes {
+			known[n.ID] = true
+		}
+		for _, v := range slices.Backward(views) {
+			for _, tv := range v.Tasks {
+				if tv.Runner == t.ID && !known[tv.Task] {
+					known[tv.Task] = true
+					nodes = append(nodes, engine.VirtualSpec{ID: tv.Task, Upstream: tv.Upstream})
+				}
+			}
+		}
+		spec.Tasks[i].Virtual = nodes
+	}
+	return spec
+}
+
+type gridBuilder struct {
+	rows     []gridRow
+	states   []map[string][]engine.TaskView
+	children map[string][]layout.Node
+	views    []engine.RunView
+	u        *url.URL
+	toggled  map[string]bool // those that are not as open says
+	open     bool
+}
+
+func (b *gridBuilder) add(parent string, depth int) {
+	for _, n := range b.children[parent] {
+		row := gridRow{ID: n.ID, Label: n.Label, Kind: string(n.Kind), Depth: depth}
+		if len(b.children[n.ID]) > 0 {
+			row.Open = b.open != b.toggled[n.ID]
+			row.Toggle = b.toggle(n.ID)
+		}
+		for i, v := range b.views {
+			row.Cells = append(row.Cells, b.cell(n, v, b.states[i]))
+		}
+		b.rows = append(b.rows, row)
+		if row.Open {
+			b.add(n.ID, depth+1)
+		}
+	}
+}
+
+func (b *gridBuilder) toggle(id string) string {
+	var ids []string
+	for k, on := range b.toggled {
+		if on && k != id {
+			ids = append(ids, k)
+		}
+	}
+	if !b.toggled[id] {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return with(b.u, "toggle", strings.Join(ids, ","))
+}
+
+func (b *gridBuilder) cell(n layout.Node, v engine.RunView, states map[string][]engine.TaskView) gridCell {
+	if n.Kind == layout.Group {
+		var all []engine.TaskView
+		for _, t := range v.Tasks {
+			if "group:"+t.Group == n.ID {
+				all = append(all, t)
+			}
+		}
+		if len(all) == 0 {
+			return gridCell{}
+		}
+		return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID), Text: n.Label + ": " + word(worst(all))}
+	}
+	all := states[n.ID]
+	switch len(all) {
+	case 0:
+		return gridCell{}
+	case 1:
+		return gridCell{State: all[0].State, URL: taskURL(v.Run.DAG, v.Run.RunID, n.ID, all[0].MapIndex), Text: n.ID + ": " + word(all[0].State)}
+	}
+	return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID) + "#" + url.PathEscape(n.ID), Text: fmt.Sprintf("%s: %d elements, %s", n.ID, len(all), tally(all))}
+}
+
+// severity orders states by how much they ask for attention.
+var severity = []engine.State{engine.Failed, engine.UpstreamFailed, engine.UpForRetry, engine.Running, engine.Restarting, engine.Queued, engine.Scheduled, engine.None, engine.Success, engine.Skipped, engine.Removed}
+
+// worst is the state of several that asks for most attention.
+func worst(all []engine.TaskView) engine.State {
+	for _, s := range severity {
+		if slices.ContainsFunc(all, func(t engine.TaskView) bool { return t.State == s }) {
+			return s
+		}
+	}
+	return engine.None
+}
+
+func tally(all []engine.TaskView) string {
+	var parts []string
+	for _, s := range severity {
+		n := 0
+		for _, t := range all {
+			if t.State == s {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, word(s)))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// graphData is what a page with a graph shows.
+type graphData struct {
+	Head dagHead
+	Run  *runHead
+	SVG  template.HTML
+}
+
+func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) {
+	head, err := s.dag(ctx, r, "graph")
+	if err != nil {
+		return nil, err
+	}
+	// The last run tells of virtual nodes that the definition does not know.
+	runs, _, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{head.ID}, Limit: 1})
+	if err != nil {
+		return nil, err
+	}
+	views, err := engine.View(ctx, s.Store, runs, false)
+	if err != nil {
+		return nil, err
+	}
+	svg, err := graph(withReported(head.Spec, views), layout.Options{})
+	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg}}, err
+}
+
+func graph(spec engine.Spec, o layout.Options) (template.HTML, error) {
+	var b bytes.Buffer
+	err := layout.RenderSVG(&b, layout.Of(spec), o)
+	return template.HTML(b.String()), err //nolint:gosec // the renderer escapes all that it writes
+}

@@ -1,0 +1,175 @@
+package ui
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/web/layout"
+)
+
+// A runHead is what pages about a run say of it.
+type runHead struct {
+	engine.RunRow
+	Params string
+	Counts []stateCount
+	Tab    string
+	Paused bool
+}
+
+type stateCount struct {
+	State engine.State
+	N     int
+}
+
+// runData is what the page of a run shows.
+type runData struct {
+	Run   runHead
+	Tasks []taskLine
+	Scale string // how long the whole chart is
+}
+
+// A taskLine is a task instance in the list of a run.
+type taskLine struct {
+	engine.TaskView
+	Label string
+	Depth int
+	Pick  string // value of its checkbox; "" for a virtual node
+	Bars  []bar
+	Why   string
+	Head  string // group that starts here; its line comes before
+}
+
+func (s *server) runView(ctx context.Context, r *http.Request) (engine.RunView, error) {
+	row, err := s.Store.RunByID(ctx, param(r, "dag"), param(r, "run"))
+	if err != nil {
+		return engine.RunView{}, err
+	}
+	views, err := engine.View(ctx, s.Store, []engine.RunRow{row}, true)
+	if err != nil {
+		return engine.RunView{}, err
+	}
+	return views[0], nil
+}
+
+func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
+	v, err := s.runView(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	now, err := s.Store.Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	attempts, err := s.Store.Attempts(ctx, []int64{v.Run.Key}, "")
+	if err != nil {
+		return nil, err
+	}
+	c := chartOf(v.Run, now.Truncate(chartStep))
+	c.attempts(attempts)
+	d := runData{Run: headOf(v, "tasks"), Scale: span(c.end.Sub(c.start))}
+	group := ""
+	for _, t := range v.Tasks {
+		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(t), Why: why(t)}
+		if t.Group != "" {
+			l.Depth = 1 + strings.Count(t.Group, ".")
+		}
+		if t.Group != group && t.Runner == "" {
+			group, l.Head = t.Group, t.Group
+		}
+		if t.Runner != "" {
+			l.Depth++
+		} else {
+			l.Pick = pick(t)
+		}
+		d.Tasks = append(d.Tasks, l)
+	}
+	return &page{Title: v.Run.RunID, Name: "run", Nav: "dags", Data: d}, nil
+}
+
+func headOf(v engine.RunView, tab string) runHead {
+	h := runHead{RunRow: v.Run, Tab: tab, Paused: v.Run.DAGPaused}
+	if p := strings.TrimSpace(string(v.Run.Params)); p != "" && p != "{}" {
+		h.Params = pretty(v.Run.Params)
+	}
+	for _, st := range severity {
+		n := 0
+		for _, t := range v.Tasks {
+			if t.State == st {
+				n++
+			}
+		}
+		if n > 0 {
+			h.Counts = append(h.Counts, stateCount{st, n})
+		}
+	}
+	return h
+}
+
+func labelOf(t engine.TaskView) string {
+	label := t.Task
+	switch {
+	case t.Runner != "":
+		label = strings.TrimPrefix(label, t.Runner+"_")
+	case t.Group != "":
+		label = strings.TrimPrefix(label, t.Group+".")
+	}
+	if t.MapIndex >= 0 {
+		label += " [" + strconv.Itoa(t.MapIndex) + "]"
+	}
+	return label
+}
+
+// pick names an instance in a form.
+func pick(t engine.TaskView) string {
+	if t.MapIndex < 0 {
+		return t.Task
+	}
+	return t.Task + "[" + strconv.Itoa(t.MapIndex) + "]"
+}
+
+// why says in one line why an instance does not run, or how it failed.
+func why(t engine.TaskView) string {
+	text := t.Reason
+	switch {
+	case t.Error != "" && t.State != engine.None:
+		text = t.Error
+	case t.Runner != "" && t.Message != "":
+		text = t.Message
+	}
+	text, _, _ = strings.Cut(text, "\n")
+	return maskText(text)
+}
+
+func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, error) {
+	v, err := s.runView(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	byTask := map[string][]engine.TaskView{}
+	for _, t := range v.Tasks {
+		byTask[t.Task] = append(byTask[t.Task], t)
+	}
+	states := map[string]engine.State{}
+	for id, all := range byTask {
+		states[id] = worst(all)
+	}
+	svg, err := graph(withReported(v.Spec, []engine.RunView{v}), layout.Options{States: states, Link: func(n layout.Node) string {
+		switch all := byTask[n.ID]; {
+		case len(all) == 0:
+			return ""
+		case len(all) > 1:
+			return runURL(v.Run.DAG, v.Run.RunID)
+		default:
+			return taskURL(v.Run.DAG, v.Run.RunID, n.ID, all[0].MapIndex)
+		}
+	}})
+	head := headOf(v, "graph")
+	return &page{Title: v.Run.RunID + " graph", Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg}}, err
+}
+
+// chartStep is how finely the chart of a running run follows the clock.
+const chartStep = 5 * time.Second

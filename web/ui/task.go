@@ -1,0 +1,209 @@
+package ui
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+// taskData is what the page of a task instance shows.
+type taskData struct {
+	Run      runHead
+	Task     engine.TaskView
+	Spec     engine.TaskSpec
+	Label    string
+	Elements []engine.TaskView // of the same mapped task
+	Try      int               // the one that is shown
+	Tries    []tryLine
+	Shown    *tryLine
+	Inputs   []inputLine
+	Output   string
+	Details  string
+	Error    string
+	Pick     string
+	Log      logData
+	LogURL   string
+}
+
+// A tryLine is a try in the list.
+type tryLine struct {
+	engine.Attempt
+	Running bool
+	Ended   any // *time.Time, nil while it runs
+	Class   string
+	URL     string
+}
+
+// An inputLine is what a try read of another task.
+type inputLine struct {
+	Task string
+	Try  int
+	JSON string
+	URL  string
+}
+
+func (s *server) taskPage(ctx context.Context, r *http.Request) (*page, error) {
+	v, err := s.runView(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	index := -1
+	if text := r.URL.Query().Get("map_index"); text != "" {
+		if index, err = strconv.Atoi(text); err != nil {
+			return nil, &engine.InvalidError{Field: "map_index", Message: "is a whole number"}
+		}
+	}
+	d, err := find(v, param(r, "task"), index)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.tries(ctx, d, r.URL); err != nil {
+		return nil, err
+	}
+	if err := s.values(ctx, d); err != nil {
+		return nil, err
+	}
+	follower := &logFollower{key: d.Task.TaskKey, try: d.Try, fresh: true}
+	if d.Task.Runner != "" {
+		follower.key.Task, follower.node = d.Task.Runner, d.Task.Task
+	}
+	reader := *follower
+	if d.Log.Lines, d.Log.Left, err = reader.next(ctx, s.Store); err != nil {
+		return nil, err
+	}
+	d.LogURL = "/api/v2" + "/dags/" + url.PathEscape(d.Task.DAG) + "/dagRuns/" + url.PathEscape(d.Task.RunID) + "/taskInstances/" + url.PathEscape(d.Task.Task) +
+		"/logs/" + strconv.Itoa(d.Try) + "?full_content=true&map_index=" + strconv.Itoa(d.Task.MapIndex)
+	return &page{Title: d.Label, Name: "task", Nav: "dags", Data: d, Log: follower}, nil
+}
+
+// find picks an instance of a run; a mapped task without an index is its first element.
+func find(v engine.RunView, task string, index int) (*taskData, error) {
+	d := &taskData{Run: headOf(v, "")}
+	found := false
+	for _, t := range v.Tasks {
+		if t.Task != task {
+			continue
+		}
+		d.Elements = append(d.Elements, t)
+		if t.MapIndex == index || index < 0 && !found {
+			d.Task, found = t, true
+		}
+	}
+	if !found {
+		return nil, notFound("task %q (map index %d) of run %s", task, index, v.Run.RunID)
+	}
+	if len(d.Elements) < 2 {
+		d.Elements = nil
+	}
+	for _, t := range v.Spec.Tasks {
+		if t.ID == task || t.ID == d.Task.Runner {
+			d.Spec = t
+		}
+	}
+	d.Label = d.Task.Task
+	if d.Task.MapIndex >= 0 {
+		d.Label += " [" + strconv.Itoa(d.Task.MapIndex) + "]"
+	}
+	if d.Task.Runner == "" {
+		d.Pick = pick(d.Task)
+	}
+	return d, nil
+}
+
+// tries lists the tries and picks the one to show: that of the address, else the latest.
+func (s *server) tries(ctx context.Context, d *taskData, u *url.URL) error {
+	key := d.Task.TaskKey
+	if d.Task.Runner != "" {
+		key.Task = d.Task.Runner
+	}
+	attempts, err := s.Store.Attempts(ctx, []int64{key.Run}, key.Task)
+	if err != nil {
+		return err
+	}
+	for _, a := range attempts {
+		if a.MapIndex != key.MapIndex || a.Try == 0 {
+			continue
+		}
+		ended := a.EndedAt
+		d.Tries = append(d.Tries, tryLine{Attempt: a, Ended: &ended, Class: endClass(a.Ending), URL: with(u, "try", strconv.Itoa(a.Try))})
+	}
+	latest := slices.ContainsFunc(d.Tries, func(t tryLine) bool { return t.Try == d.Task.Try })
+	if !latest && d.Task.Try > 0 && !d.Task.State.Terminal() && d.Task.State != engine.None {
+		d.Tries = append(d.Tries, tryLine{Running: true, Class: string(d.Task.State), URL: with(u, "try", strconv.Itoa(d.Task.Try)),
+			Attempt: engine.Attempt{TaskKey: key, Try: d.Task.Try, State: d.Task.State, QueuedAt: d.Task.QueuedAt, StartedAt: d.Task.StartedAt, Worker: d.Task.Worker}})
+	}
+	d.Try = d.Task.Try
+	if n, err := strconv.Atoi(u.Query().Get("try")); err == nil && n > 0 {
+		d.Try = n
+	}
+	for i := range d.Tries {
+		if d.Tries[i].Try == d.Try {
+			d.Shown = &d.Tries[i]
+		}
+	}
+	return nil
+}
+
+func endClass(e engine.Ending) string {
+	switch e {
+	case engine.EndSuccess:
+		return "success"
+	case engine.EndSkipped:
+		return "skipped"
+	case engine.EndCancelled:
+		return "removed"
+	}
+	return "failed"
+}
+
+// values are what the try that is shown read, yielded and failed with.
+func (s *server) values(ctx context.Context, d *taskData) error {
+	d.Error = maskText(d.Task.Error)
+	d.Details = pretty(d.Task.Details)
+	if d.Task.Runner != "" || d.Shown == nil || d.Shown.Running {
+		return nil
+	}
+	a, err := s.Store.Attempt(ctx, d.Task.TaskKey, d.Try)
+	if errors.Is(err, engine.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.Error, d.Output = maskText(a.Error), pretty(a.Output)
+	return s.inputs(ctx, d, a.Inputs)
+}
+
+// inputs are the outputs of the tries that this one read.
+func (s *server) inputs(ctx context.Context, d *taskData, raw []byte) error {
+	if len(raw) == 0 {
+		return nil
+	}
+	var read map[string]struct {
+		Try int `json:"try"`
+	}
+	if json.Unmarshal(raw, &read) != nil {
+		d.Inputs = append(d.Inputs, inputLine{JSON: pretty(raw)})
+		return nil
+	}
+	for _, u := range d.Spec.Upstream {
+		in, ok := read[u.Task]
+		if !ok {
+			continue
+		}
+		line := inputLine{Task: u.Task, Try: in.Try, URL: taskURL(d.Task.DAG, d.Task.RunID, u.Task, -1)}
+		a, err := s.Store.Attempt(ctx, engine.TaskKey{Run: d.Task.TaskKey.Run, Task: u.Task, MapIndex: -1}, in.Try)
+		if err != nil && !errors.Is(err, engine.ErrNotFound) {
+			return err
+		}
+		line.JSON = pretty(a.Output)
+		d.Inputs = append(d.Inputs, line)
+	}
+	return nil
+}
