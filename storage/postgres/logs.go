@@ -33,7 +33,7 @@ func (s *Store) AppendLog(ctx context.Context, chunks []engine.LogChunk) error {
 		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::bytea[]) WITH ORDINALITY AS c(run_id, task_id, map_index, try, lines, n)
 		ORDER BY c.n`, keys.runs, keys.tasks, keys.indexes, tries, lines)
 	if err != nil {
-		return fmt.Errorf("append %d chunks of logs: %w", len(chunks), err)
+		return fmt.Errorf("append %d chunks of logs: %w", len(chunks), refused(err))
 	}
 	return nil
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/tidemill/tidemill/engine"
 )
 
 const (
@@ -58,7 +60,7 @@ func (s *Store) repeat(ctx context.Context, transaction func(context.Context) er
 			continue
 		}
 		if !s.repeatable(err) {
-			return err
+			return refused(err)
 		}
 		s.log.Debug("transaction repeated", "try", try, "error", err)
 		if err := s.pause(ctx, pause/2+rand.N(pause)); err != nil { //nolint:gosec // jitter
@@ -66,6 +68,16 @@ func (s *Store) repeat(ctx context.Context, transaction func(context.Context) er
 		}
 		pause = min(2*pause, longestPause)
 	}
+}
+
+// refused marks an error that the data make, and that will come again with them: a value of the wrong form or range (class 22), one that
+// a check refuses (23514), one that is too large for its place (class 54).
+func refused(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54") || pg.Code == "23514") {
+		return fmt.Errorf("%w: %w", engine.ErrRefused, err)
+	}
+	return err
 }
 
 // repeatable tells whether a transaction that ended with err may be repeated, and counts it.
