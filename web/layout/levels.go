@@ -29,11 +29,11 @@ type Picture struct {
 const (
 	nodeHeight = 30
 	rowGap     = 12 // between nodes of a column
-	columnGap  = 44 // between columns; edges curve there
+	columnGap  = 38 // between columns; edges curve there
 	padding    = 14 // inside a box, and around the picture
 	header     = 28 // of a box: its name
 	charWidth  = 6.7
-	maxLabel   = 44 // characters; longer ones are shortened in the middle
+	maxLabel   = 36 // characters; longer ones are shortened in the middle
 )
 
 // level is what is directly in one box, or in none.

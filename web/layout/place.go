@@ -93,15 +93,20 @@ func wish(it *item, neighbours func(*item) []*item) (y, weight float64) {
 	if len(ns) == 0 {
 		return it.y, 0.1
 	}
-	sum := 0.0
+	sum, all := 0.0, 0.0
 	for _, n := range ns {
-		sum += n.y
+		pull := 1.0
+		if it.id != "" && n.id == "" {
+			pull = 0.1 // a node keeps to nodes; the edge that goes past them bends
+		}
+		sum += n.y * pull
+		all += pull
 	}
 	weight = 1
 	if it.id == "" {
 		weight = 4
 	}
-	return sum / float64(len(ns)), weight
+	return sum / all, weight
 }
 
 func gap(a, b *item) float64 {

@@ -17,6 +17,7 @@ type dagHead struct {
 	engine.DAGStatus
 	Schedule string
 	Next     *engine.Interval
+	Due      bool // the next run should be there by now
 	Active   int
 	Tab      string
 }
@@ -48,7 +49,7 @@ func (s *server) dagsPage(ctx context.Context, _ *http.Request) (*page, error) {
 			l.Last = &runs[0]
 		}
 		l.Runs = slices.Clone(runs)
-		slices.Reverse(l.Runs)
+		byDate(l.Runs)
 		lines = append(lines, l)
 	}
 	return &page{Title: "DAGs", Name: "dags", Nav: "dags", Data: lines}, nil
@@ -65,7 +66,7 @@ func (s *server) head(ctx context.Context, st engine.DAGStatus) (dagHead, error)
 	}
 	h := dagHead{DAGStatus: st, Schedule: schedule(st.Spec), Active: active}
 	if iv, ok := api.NextRun(st, now); ok && !st.Paused {
-		h.Next = &iv
+		h.Next, h.Due = &iv, iv.End.Before(now)
 	}
 	return h, nil
 }

@@ -2,9 +2,11 @@ package ui
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"html/template"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -69,7 +71,7 @@ func (s *server) gridPage(ctx context.Context, r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.Reverse(runs)
+	byDate(runs)
 	views, err := engine.View(ctx, s.Store, runs, false)
 	if err != nil {
 		return nil, err
@@ -89,17 +91,28 @@ func columns(runs []engine.RunRow) []gridColumn {
 	}
 	out := make([]gridColumn, 0, len(runs))
 	for i, r := range runs {
-		c := gridColumn{Run: r, Height: max(8, int(duration(r)*100/longest))}
+		c := gridColumn{Run: r, Height: max(8, int(100*math.Sqrt(float64(duration(r))/float64(longest))))}
 		if i%5 == len(runs)%5 || len(runs) < 5 && i == 0 {
-			at := r.QueuedAt
-			if r.Logical != nil {
-				at = *r.Logical
-			}
-			c.Label = at.UTC().Format("Jan 2")
+			c.Label = dateOf(r).UTC().Format("Jan 2")
 		}
 		out = append(out, c)
 	}
 	return out
+}
+
+// dateOf is what a run is about: its logical date, or when somebody asked for it.
+func dateOf(r engine.RunRow) time.Time {
+	if r.Logical != nil {
+		return *r.Logical
+	}
+	return r.QueuedAt
+}
+
+// byDate orders runs by what they are about, oldest first.
+func byDate(runs []engine.RunRow) {
+	slices.SortStableFunc(runs, func(a, b engine.RunRow) int {
+		return cmp.Or(dateOf(a).Compare(dateOf(b)), cmp.Compare(a.Key, b.Key))
+	})
 }
 
 func duration(r engine.RunRow) time.Duration {

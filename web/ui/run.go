@@ -73,7 +73,7 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	d := runData{Run: headOf(v, "tasks"), Scale: span(c.end.Sub(c.start))}
 	group := ""
 	for _, t := range v.Tasks {
-		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(t), Why: why(t)}
+		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(t), Why: why(t, v.Tasks)}
 		if t.Group != "" {
 			l.Depth = 1 + strings.Count(t.Group, ".")
 		}
@@ -132,9 +132,11 @@ func pick(t engine.TaskView) string {
 }
 
 // why says in one line why an instance does not run, or how it failed.
-func why(t engine.TaskView) string {
-	text := t.Reason
+func why(t engine.TaskView, all []engine.TaskView) string {
+	text := reason(t, all)
 	switch {
+	case t.Runner != "" && t.Reason != "" && t.Message == "":
+		return "" // its runner's line says it
 	case t.Error != "" && t.State != engine.None:
 		text = t.Error
 	case t.Runner != "" && t.Message != "":
@@ -142,6 +144,32 @@ func why(t engine.TaskView) string {
 	}
 	text, _, _ = strings.Cut(text, "\n")
 	return maskText(text)
+}
+
+// reason is why an instance does not run, with the states in it as people read them and as they are by now.
+func reason(t engine.TaskView, all []engine.TaskView) string {
+	text := t.Reason
+	for _, up := range t.Upstream {
+		for _, old := range []engine.State{engine.None, engine.Queued} {
+			said := up + " (" + string(old) + ")"
+			if !strings.Contains(text, said) {
+				continue
+			}
+			now := worst(only(all, up))
+			text = strings.ReplaceAll(text, said, up+" ("+word(now)+")")
+		}
+	}
+	return strings.ReplaceAll(text, "which is none", "which is waiting")
+}
+
+func only(all []engine.TaskView, task string) []engine.TaskView {
+	var out []engine.TaskView
+	for _, t := range all {
+		if t.Task == task {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, error) {

@@ -106,6 +106,7 @@ func find(v engine.RunView, task string, index int) (*taskData, error) {
 			d.Spec = t
 		}
 	}
+	d.Task.Reason = reason(d.Task, v.Tasks)
 	d.Label = d.Task.Task
 	if d.Task.MapIndex >= 0 {
 		d.Label += " [" + strconv.Itoa(d.Task.MapIndex) + "]"

@@ -33,7 +33,6 @@ func serve(addr string) error {
 	if err != nil {
 		return err
 	}
-	clock.Go()
 	h, err := web.New(web.Config{Control: control, Store: store, Version: "preview", Build: "none", Clock: clock})
 	if err != nil {
 		return err

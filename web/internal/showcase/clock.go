@@ -7,16 +7,14 @@ import (
 	"github.com/coder/quartz"
 )
 
-// A Clock tells a time of its own: it stands where [Clock.Set] put it until [Clock.Go], and runs on from there. Its timers
-// are those of the real clock.
+// A Clock stands where [Clock.Set] put it. Its timers are those of the real clock.
 type Clock struct {
 	quartz.Clock
-	mu    sync.Mutex
-	at    time.Time
-	going time.Time // the real time of Go; zero while it stands
+	mu sync.Mutex
+	at time.Time
 }
 
-// NewClock returns a clock that stands.
+// NewClock returns a clock that stands at the zero time.
 func NewClock() *Clock { return &Clock{Clock: quartz.NewReal()} }
 
 // Set moves the clock to t, unless it is past it.
@@ -28,21 +26,11 @@ func (c *Clock) Set(t time.Time) {
 	}
 }
 
-// Go lets the clock run.
-func (c *Clock) Go() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.going = c.Clock.Now()
-}
-
 // Now implements quartz.Clock.
 func (c *Clock) Now(...string) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.going.IsZero() {
-		return c.at
-	}
-	return c.at.Add(c.Clock.Now().Sub(c.going))
+	return c.at
 }
 
 // Since implements quartz.Clock.

@@ -117,7 +117,7 @@ func (r *play) write(k engine.TaskKey, try int, start time.Time, s step) error {
 			level, text = "ERROR", l[6:]
 		}
 		at := start.Add(s.takes * time.Duration(i+1) / time.Duration(len(s.log)+1))
-		line, err := json.Marshal(map[string]any{"time": at, "level": level, "msg": text, "task": s.task})
+		line, err := json.Marshal(map[string]any{"time": at, "level": level, "msg": text})
 		if err != nil {
 			return err
 		}
