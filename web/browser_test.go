@@ -55,14 +55,25 @@ func screen(width, height int64, dark bool) chromedp.Action {
 	}
 }
 
-// until waits for a JavaScript expression to become true.
+// until waits for a JavaScript expression to become true, over any navigation that is on its way.
 func until(expression string) chromedp.Action {
 	return chromedp.ActionFunc(func(ctx context.Context) error {
-		var ok bool
-		err := chromedp.Poll(expression, &ok, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(15*time.Second)).Do(ctx)
-		if err != nil {
-			return errors.Join(errors.New("not in time: "+expression), err)
+		deadline := time.After(15 * time.Second)
+		tick := time.NewTicker(30 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			var ok bool
+			err := chromedp.Evaluate("!!("+expression+")", &ok).Do(ctx)
+			if err == nil && ok {
+				return nil
+			}
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-deadline:
+				return errors.Join(errors.New("not in time: "+expression), err)
+			}
 		}
-		return nil
 	})
 }

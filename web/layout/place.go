@@ -102,11 +102,10 @@ func wish(it *item, neighbours func(*item) []*item) (y, weight float64) {
 		sum += n.y * pull
 		all += pull
 	}
-	weight = 1
 	if it.id == "" {
-		weight = 4
+		return sum / all, 3
 	}
-	return sum / all, weight
+	return sum / all, max(1, it.h/nodeHeight) // what is large stays, what is small goes out of its way
 }
 
 func gap(a, b *item) float64 {

@@ -274,6 +274,7 @@ type graphData struct {
 	Head dagHead
 	Run  *runHead
 	SVG  template.HTML
+	Fit  bool // as wide as the window
 }
 
 func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) {
@@ -291,8 +292,11 @@ func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) 
 		return nil, err
 	}
 	svg, err := graph(withReported(head.Spec, views), layout.Options{})
-	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg}}, err
+	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg, Fit: fit(r)}}, err
 }
+
+// fit tells whether a graph is wanted no wider than the window.
+func fit(r *http.Request) bool { return r.URL.Query().Get("fit") == "1" }
 
 func graph(spec engine.Spec, o layout.Options) (template.HTML, error) {
 	var b bytes.Buffer

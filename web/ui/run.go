@@ -196,7 +196,7 @@ func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, erro
 		}
 	}})
 	head := headOf(v, "graph")
-	return &page{Title: v.Run.RunID + " graph", Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg}}, err
+	return &page{Title: v.Run.RunID + " graph", Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg, Fit: fit(r)}}, err
 }
 
 // chartStep is how finely the chart of a running run follows the clock.
