@@ -302,16 +302,16 @@ func clearedResponse(found TaskInstanceCollectionResponse) ClearTaskInstanceColl
 	return r
 }
 
-// picked tells of the instances of a run with those keys.
+// picked tells of the instances of a run with those keys, as they are now.
 func (s *server) picked(ctx context.Context, row engine.RunRow, keys []engine.TaskKey) (TaskInstanceCollectionResponse, error) {
-	views, err := engine.View(ctx, s.Store, []engine.RunRow{row}, true)
+	v, err := s.view(ctx, RunPath{row.DAG, row.RunID})
 	if err != nil {
 		return TaskInstanceCollectionResponse{}, err
 	}
 	var found []instance
-	for _, t := range views[0].Tasks {
+	for _, t := range v.Tasks {
 		if t.Runner == "" && slices.Contains(keys, t.TaskKey) {
-			found = append(found, instance{t, views[0].Run})
+			found = append(found, instance{t, v.Run})
 		}
 	}
 	return instancesResponse(found), nil
