@@ -22,7 +22,7 @@ func told(context.Context, engine.CallbackEvent) error  { return nil }
 func read(context.Context, engine.Result[int]) error    { return nil }
 func yields[T any](context.Context, run) (v T, _ error) { return v, nil }
 
-type lossy struct{ hidden int }
+type lossy struct{ hidden int } //nolint:unused // that nobody sees it is its point
 type twins struct {
 	A int `json:"B"`
 	B int

@@ -25,7 +25,6 @@ type graph struct {
 	groups       []GroupSpec
 	errs         []error
 	taskDefaults []TaskOption
-	deadline     time.Duration
 	callbacks    callbackSet
 	decodeParams func([]byte) error
 	paramsSchema []byte

@@ -87,7 +87,7 @@ func recovered(log *slog.Logger) func(http.Handler) http.Handler {
 				if p == nil {
 					return
 				}
-				if p == http.ErrAbortHandler {
+				if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares it so as well
 					panic(p) // net/http's own way to drop a connection
 				}
 				log.Error("panic in a request", "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))

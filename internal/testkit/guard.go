@@ -105,7 +105,7 @@ var sharedServer = sync.OnceValues(func() (string, error) {
 	return url, sweep(ctx, url)
 })
 
-var usersLock *filelock.Lock // kept from the garbage collector, which would close it
+var usersLock *filelock.Lock //nolint:unused // kept from the garbage collector, which would close it
 
 // startGuard starts this very test binary as the guard and waits for its server.
 func startGuard(ctx context.Context, dir string) (string, error) {

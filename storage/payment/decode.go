@@ -120,7 +120,7 @@ func (d *decoder) object(value []byte) *Violation {
 	if _, err := d.tokens.ReadToken(); err != nil {
 		return d.syntax(err)
 	}
-	if _, err := d.tokens.ReadToken(); err != io.EOF {
+	if _, err := d.tokens.ReadToken(); !errors.Is(err, io.EOF) {
 		return broken(FieldValue, "has something after the object")
 	}
 	return nil

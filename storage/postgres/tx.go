@@ -160,7 +160,7 @@ func (s *Store) settle(ctx context.Context, xid string, cause error) error {
 			return errRolledBack
 		}
 		if perr := s.pause(ctx, settlePause); perr != nil {
-			return fmt.Errorf("%w (transaction %s, %v): %w", ErrUnknownCommit, xid, err, cause)
+			return fmt.Errorf("%w (transaction %s, %w): %w", ErrUnknownCommit, xid, err, cause)
 		}
 	}
 }

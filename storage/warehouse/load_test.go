@@ -15,9 +15,6 @@ import (
 	"github.com/tidemill/tidemill/storage/warehouse"
 )
 
-const bronze = `SELECT transaction_id, status, to_char(event_time AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US'), payload_hash, amount, currency,
-	kafka_partition, kafka_offset, kafka_timestamp, processing_date FROM bronze.transactions ORDER BY transaction_id, status, event_time`
-
 func bronzeModel(events []goldref.Event) goldref.Topic {
 	return goldref.Of(events, time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
 }

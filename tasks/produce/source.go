@@ -25,7 +25,7 @@ func FileSource(path string) (Source, error) {
 	if err != nil {
 		return Source{}, fmt.Errorf("open events: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // reading only: nothing can be lost
 	hash := sha256.New()
 	if _, err := io.Copy(hash, file); err != nil {
 		return Source{}, fmt.Errorf("read events %s: %w", path, err)
@@ -41,7 +41,7 @@ func fileEvents(path string) iter.Seq2[events.Event, error] {
 			yield(events.Event{}, err)
 			return
 		}
-		defer r.Close() // reading only: nothing can be lost
+		defer func() { _ = r.Close() }() // reading only: nothing can be lost
 		r.All()(yield)
 	}
 }

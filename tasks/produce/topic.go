@@ -35,7 +35,7 @@ func EnsureTopic(ctx context.Context, c Config) (Topic, error) {
 	if err != nil {
 		return Topic{}, fmt.Errorf("connect to brokers %s: %w", strings.Join(c.Brokers, ","), err)
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }() // nothing is written through it
 	return ensureTopic(ctx, c.Topic, client)
 }
 
@@ -57,7 +57,7 @@ func ensureTopic(ctx context.Context, name string, client sarama.Client) (Topic,
 		return Topic{}, fmt.Errorf("ask for topic %s: %w", name, err)
 	}
 	topic.Partitions = partitions
-	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: name})
+	entries, err := admin.DescribeConfig(sarama.ConfigResource{Type: sarama.TopicResource, Name: name}) //nolint:staticcheck // one resource is what is asked for
 	if err != nil && !errors.Is(err, sarama.ErrTopicAuthorizationFailed) {
 		return Topic{}, fmt.Errorf("ask for the settings of topic %s: %w", name, err)
 	}

@@ -75,7 +75,7 @@ func (r *Reader) Line() int { return r.line }
 func (r *Reader) Next() (Event, error) {
 	for {
 		text, err := r.readLine()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return Event{}, io.EOF
 		}
 		if err != nil {
@@ -97,7 +97,7 @@ func (r *Reader) All() iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		for {
 			event, err := r.Next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if !yield(event, err) || err != nil {
@@ -119,7 +119,7 @@ func (r *Reader) readLine() ([]byte, error) {
 	}
 	r.line++
 	var long []byte
-	for err == bufio.ErrBufferFull {
+	for errors.Is(err, bufio.ErrBufferFull) {
 		if long = append(long, text...); len(long) > maxLine {
 			return nil, fmt.Errorf("is longer than %d MB", maxLine>>20)
 		}
