@@ -75,7 +75,7 @@ func (s *server) log(ctx context.Context, in *logInput) (func(huma.Context), err
 		return nil, err
 	}
 	if t.Runner != "" {
-		lines = OfNode(lines, t.Task)
+		lines = OfNode(lines, t.TaskView)
 	}
 	if format != "application/json" {
 		return plainLog(format, lines), nil
@@ -129,33 +129,28 @@ func (s *server) readLog(ctx context.Context, key engine.TaskKey, try int, after
 	}
 }
 
-// OfNode picks the lines of a runner's log that are about one of its virtual nodes, given by task id: those whose attribute
-// "node" is its id, or ends its id.
-func OfNode(lines [][]byte, task string) [][]byte {
+// OfNode picks the lines of a runner's log that are about one of its virtual nodes: those whose attribute "node" is its task
+// id or one of the texts in its details, such as dbt's unique id.
+func OfNode(lines [][]byte, node engine.TaskView) [][]byte {
+	names := map[string]bool{node.Task: true}
+	var details map[string]any
+	if json.Unmarshal(node.Details, &details) == nil {
+		for _, v := range details {
+			if name, ok := v.(string); ok && name != "" {
+				names[name] = true
+			}
+		}
+	}
 	var out [][]byte
 	for _, l := range lines {
 		var about struct {
 			Node string `json:"node"`
 		}
-		if json.Unmarshal(l, &about) == nil && about.Node != "" && NamesNode(about.Node, task) {
+		if json.Unmarshal(l, &about) == nil && names[about.Node] {
 			out = append(out, l)
 		}
 	}
 	return out
-}
-
-// NamesNode tells whether a name in a log, such as model.project.stg_transactions, means the virtual node of that task id.
-func NamesNode(node, task string) bool {
-	if node == task || strings.HasSuffix(task, "_"+node) {
-		return true
-	}
-	parts := strings.Split(node, ".")
-	for _, p := range parts[1:] {
-		if len(p) > 2 && strings.HasSuffix(task, "_"+p) {
-			return true
-		}
-	}
-	return false
 }
 
 // structured is a line as Airflow tells it: event and timestamp for msg and time.

@@ -92,7 +92,7 @@ func columns(runs []engine.RunRow) []gridColumn {
 	out := make([]gridColumn, 0, len(runs))
 	for i, r := range runs {
 		c := gridColumn{Run: r, Height: max(8, int(100*math.Sqrt(float64(duration(r))/float64(longest))))}
-		if i%5 == len(runs)%5 || len(runs) < 5 && i == 0 {
+		if (len(runs)-1-i)%5 == 0 {
 			c.Label = dateOf(r).UTC().Format("Jan 2")
 		}
 		out = append(out, c)

@@ -20,17 +20,21 @@ const (
 type logFollower struct {
 	key   engine.TaskKey
 	try   int
-	node  string // of a virtual node: its task id, whose lines are picked
+	node  *engine.TaskView // a virtual node whose lines are picked; nil: all
 	after int64
 	fresh bool // nothing was sent yet
 }
 
 // follow goes on with a log if it is the same one, and starts with the other if not.
 func (l *logFollower) follow(now *logFollower) (*logFollower, error) {
-	if l != nil && l.key == now.key && l.try == now.try && l.node == now.node {
+	if l != nil && l.key == now.key && l.try == now.try && sameNode(l.node, now.node) {
 		return l, nil
 	}
 	return &logFollower{key: now.key, try: now.try, node: now.node, fresh: true}, nil
+}
+
+func sameNode(a, b *engine.TaskView) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Task == b.Task && string(a.Details) == string(b.Details)
 }
 
 // A logLine is a line as pages show it.
@@ -53,8 +57,8 @@ func (l *logFollower) next(ctx context.Context, s engine.Store) (lines []logLine
 			for line := range bytes.Lines(c.Lines) {
 				part = append(part, bytes.TrimSpace(line))
 			}
-			if l.node != "" {
-				part = api.OfNode(part, l.node)
+			if l.node != nil {
+				part = api.OfNode(part, *l.node)
 			}
 			raw = append(raw, part...)
 		}

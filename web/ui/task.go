@@ -1,34 +1,38 @@
 package ui
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/tidemill/tidemill/engine"
 )
 
 // taskData is what the page of a task instance shows.
 type taskData struct {
-	Run      runHead
-	Task     engine.TaskView
-	Spec     engine.TaskSpec
-	Label    string
-	Elements []engine.TaskView // of the same mapped task
-	Try      int               // the one that is shown
-	Tries    []tryLine
-	Shown    *tryLine
-	Inputs   []inputLine
-	Output   string
-	Details  string
-	Error    string
-	Pick     string
-	Log      logData
-	LogURL   string
+	Run        runHead
+	Task       engine.TaskView
+	Spec       engine.TaskSpec
+	Label      string
+	Elements   []engine.TaskView // of the same mapped task
+	Try        int               // the one that is shown
+	Tries      []tryLine
+	Shown      *tryLine
+	Inputs     []inputLine
+	MoreInputs int
+	Output     string
+	Details    string
+	Error      string
+	Pick       string
+	Log        logData
+	LogURL     string
 }
 
 // A tryLine is a try in the list.
@@ -71,7 +75,7 @@ func (s *server) taskPage(ctx context.Context, r *http.Request) (*page, error) {
 	}
 	follower := &logFollower{key: d.Task.TaskKey, try: d.Try, fresh: true}
 	if d.Task.Runner != "" {
-		follower.key.Task, follower.node = d.Task.Runner, d.Task.Task
+		follower.key.Task, follower.node = d.Task.Runner, &d.Task
 	}
 	reader := *follower
 	if d.Log.Lines, d.Log.Left, err = reader.next(ctx, s.Store); err != nil {
@@ -181,30 +185,31 @@ func (s *server) values(ctx context.Context, d *taskData) error {
 	return s.inputs(ctx, d, a.Inputs)
 }
 
-// inputs are the outputs of the tries that this one read.
+// inputsShown is how many inputs are shown with what they are; a task that reads a mapped one may have thousands.
+const inputsShown = 20
+
+// inputs are the outputs of the tries that this one read, by task id and, of elements, "[index]".
 func (s *server) inputs(ctx context.Context, d *taskData, raw []byte) error {
-	if len(raw) == 0 {
+	var tries map[string]int
+	if len(raw) == 0 || json.Unmarshal(raw, &tries) != nil {
 		return nil
 	}
-	var read map[string]struct {
-		Try int `json:"try"`
+	names := slices.SortedFunc(maps.Keys(tries), func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+	if len(names) > inputsShown {
+		names, d.MoreInputs = names[:inputsShown], len(names)-inputsShown
 	}
-	if json.Unmarshal(raw, &read) != nil {
-		d.Inputs = append(d.Inputs, inputLine{JSON: pretty(raw)})
-		return nil
-	}
-	for _, u := range d.Spec.Upstream {
-		in, ok := read[u.Task]
-		if !ok {
-			continue
+	for _, name := range names {
+		task, index := name, -1
+		if t, i, ok := strings.Cut(strings.TrimSuffix(name, "]"), "["); ok {
+			if n, err := strconv.Atoi(i); err == nil {
+				task, index = t, n
+			}
 		}
-		line := inputLine{Task: u.Task, Try: in.Try, URL: taskURL(d.Task.DAG, d.Task.RunID, u.Task, -1)}
-		a, err := s.Store.Attempt(ctx, engine.TaskKey{Run: d.Task.TaskKey.Run, Task: u.Task, MapIndex: -1}, in.Try)
+		a, err := s.Store.Attempt(ctx, engine.TaskKey{Run: d.Task.TaskKey.Run, Task: task, MapIndex: index}, tries[name])
 		if err != nil && !errors.Is(err, engine.ErrNotFound) {
 			return err
 		}
-		line.JSON = pretty(a.Output)
-		d.Inputs = append(d.Inputs, line)
+		d.Inputs = append(d.Inputs, inputLine{Task: name, Try: tries[name], URL: taskURL(d.Task.DAG, d.Task.RunID, task, index), JSON: pretty(a.Output)})
 	}
 	return nil
 }

@@ -99,6 +99,17 @@ func (r *play) do(s step) error {
 	r.set(r.at)
 	in.State = s.state
 	a := engine.Attempt{TaskKey: k, Try: in.Try, State: s.state, Ending: s.ending, QueuedAt: &queued, StartedAt: &start, EndedAt: r.at, Worker: "mill-1:4711", Version: r.def.Version, Build: "3f14f7d", Error: s.err}
+	if up := r.def.Spec.Tasks[r.index(s.task)].Upstream; len(up) > 0 {
+		read := map[string]int{}
+		for _, u := range up {
+			read[u.Task] = r.instance(engine.TaskKey{Task: u.Task, MapIndex: -1}).Try
+		}
+		inputs, err := json.Marshal(read)
+		if err != nil {
+			return err
+		}
+		a.Inputs = inputs
+	}
 	if s.output != nil {
 		raw, err := json.Marshal(s.output)
 		if err != nil {

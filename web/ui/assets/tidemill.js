@@ -9,6 +9,7 @@ const now = () => Date.now() + offset;
 function span(seconds) {
   if (seconds < 0) seconds = 0;
   const two = (n) => String(Math.floor(n)).padStart(2, "0");
+  if (seconds < 1) return Math.floor(seconds * 1000) + " ms";
   if (seconds < 10) return seconds.toFixed(1) + " s";
   if (seconds < 60) return Math.floor(seconds) + " s";
   if (seconds < 3600) return Math.floor(seconds / 60) + " min " + two(seconds % 60) + " s";
