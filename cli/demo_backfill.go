@@ -55,7 +55,7 @@ func (a *app) backfillDays(ctx context.Context, story *story, days []lake.Day, a
 	return failed, nil
 }
 
-// divide parts the days whose run is due (at 02:00 UTC of the day after the next… of their interval's end) from those that still go on.
+// divide parts the days whose run is due, at 02:00 UTC of the day after, from those that still go on.
 func divide(days []lake.Day, now time.Time) (complete, open []lake.Day) {
 	for _, d := range days {
 		if d.End().Add(2 * time.Hour).After(now) {

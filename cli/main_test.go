@@ -1,0 +1,113 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidemill/tidemill/storage/lake"
+)
+
+// tidemill runs the command line in this process, with an environment of its own.
+func tidemill(t *testing.T, env map[string]string, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	var o, e bytes.Buffer
+	if env["TIDEMILL_HOME"] == "" {
+		env = with(env, "TIDEMILL_HOME", t.TempDir())
+	}
+	code = run(t.Context(), args, &o, &e, func(name string) string { return env[name] }, Reference())
+	return code, o.String(), e.String()
+}
+
+func with(env map[string]string, name, value string) map[string]string {
+	out := map[string]string{name: value}
+	for k, v := range env {
+		out[k] = v
+	}
+	return out
+}
+
+func TestBadUsageEndsWithTwoAndOneLine(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		args []string
+		want string
+	}{
+		{"unknown flag", nil, []string{"version", "--loud"}, "--loud"},
+		{"too many arguments", nil, []string{"dag", "show"}, "takes 1 arguments"},
+		{"no subcommand", nil, []string{"lake"}, "subcommand"},
+		{"no database", nil, []string{"dag", "list"}, "TIDEMILL_DATABASE_URL"},
+		{"log level", map[string]string{"TIDEMILL_LOG_LEVEL": "loud"}, []string{"version"}, "TIDEMILL_LOG_LEVEL"},
+		{"log format", nil, []string{"version", "--log-format", "xml"}, "TIDEMILL_LOG_FORMAT"},
+		{"database URL", map[string]string{"TIDEMILL_DATABASE_URL": "mysql://root:hush@db/x"}, []string{"version"}, "postgres://"},
+		{"broken database URL", map[string]string{"TIDEMILL_DATABASE_URL": "postgres://root:hush@db:port/x"}, []string{"version"}, "TIDEMILL_DATABASE_URL"},
+		{"public address", nil, []string{"serve", "--listen", "0.0.0.0:8080"}, "loopback"},
+		{"produce what", nil, []string{"produce"}, "--events"},
+		{"produce nothing there", map[string]string{"TIDEMILL_KAFKA_BROKERS": "127.0.0.1:1"}, []string{"produce", "--events", "/no/such/file"}, "/no/such/file"},
+		{"demo without a file", nil, []string{"demo", "--once", "--events", "/no/such/file"}, "--events"},
+		{"backfill number", nil, []string{"backfill", "show", "first"}, "first"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, out, errOut := tidemill(t, c.env, c.args...)
+			if code != exitUsage || !strings.Contains(errOut, c.want) {
+				t.Errorf("ended %d saying %q; want 2 and %q", code, errOut, c.want)
+			}
+			if strings.Contains(errOut+out, "hush") {
+				t.Errorf("a password is told: %q", errOut)
+			}
+		})
+	}
+}
+
+func TestJSONIsOneDocument(t *testing.T) {
+	code, out, _ := tidemill(t, nil, "version", "--json")
+	var v map[string]string
+	if err := json.Unmarshal([]byte(out), &v); code != exitDone || err != nil || v["version"] == "" {
+		t.Errorf("ended %d with %q: %v", code, out, err)
+	}
+}
+
+func TestAFlagWinsOverTheEnvironment(t *testing.T) {
+	env := map[string]string{"TIDEMILL_LOG_LEVEL": "loud"}
+	if code, _, errOut := tidemill(t, env, "version", "--log-level", "debug"); code != exitDone {
+		t.Errorf("ended %d: %s", code, errOut)
+	}
+}
+
+func TestDaysAreGroupedIntoRanges(t *testing.T) {
+	got := consecutive([]lake.Day{"2000-01-01", "2024-02-28", "2024-02-29", "2024-03-01", "2024-03-03"})
+	want := [][2]lake.Day{{"2000-01-01", "2000-01-01"}, {"2024-02-28", "2024-03-01"}, {"2024-03-03", "2024-03-03"}}
+	if len(got) != len(want) {
+		t.Fatalf("got %v, want %v", got, want)
+	}
+	for i := range want {
+		if got[i] != want[i] {
+			t.Errorf("range %d: got %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+// The run of a day is due at 02:00 of the day after it.
+func TestADayIsOpenUntilItsRunIsDue(t *testing.T) {
+	days := []lake.Day{"2024-01-05", "2024-01-06"}
+	for _, c := range []struct {
+		now            string
+		complete, open int
+	}{
+		{"2024-01-06T01:59:59Z", 0, 2},
+		{"2024-01-06T02:00:00Z", 1, 1},
+		{"2024-01-07T02:00:00Z", 2, 0},
+	} {
+		now, err := time.Parse(time.RFC3339, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		complete, open := divide(days, now)
+		if len(complete) != c.complete || len(open) != c.open {
+			t.Errorf("at %s: complete %v, open %v", c.now, complete, open)
+		}
+	}
+}
