@@ -92,7 +92,7 @@ func columns(runs []engine.RunRow) []gridColumn {
 	out := make([]gridColumn, 0, len(runs))
 	for i, r := range runs {
 		c := gridColumn{Run: r, Height: max(8, int(100*math.Sqrt(float64(duration(r))/float64(longest))))}
-		if (len(runs)-1-i)%5 == 0 {
+		if (len(runs)-1-i)%5 == 0 && (i > 1 || len(runs) == 1) { // the text goes to the left
 			c.Label = dateOf(r).UTC().Format("Jan 2")
 		}
 		out = append(out, c)
@@ -140,7 +140,7 @@ func rows(spec engine.Spec, views []engine.RunView, u *url.URL) []gridRow {
 		}
 	}
 	children := map[string][]layout.Node{}
-	for _, n := range g.Nodes {
+	for _, n := range inOrder(g) {
 		children[n.Parent] = append(children[n.Parent], n)
 	}
 	b := gridBuilder{states: states, children: children, views: views, u: u, toggled: map[string]bool{}, open: len(g.Nodes) <= openBelow}
@@ -149,6 +149,31 @@ func rows(spec engine.Spec, views []engine.RunView, u *url.URL) []gridRow {
 	}
 	b.add("", 0)
 	return b.rows
+}
+
+// inOrder are the nodes of a graph in the order of its tasks, each group where its first task is.
+func inOrder(g *layout.Graph) []layout.Node {
+	known, parent := map[string]layout.Node{}, map[string]string{}
+	for _, n := range g.Nodes {
+		known[n.ID], parent[n.ID] = n, n.Parent
+	}
+	var out []layout.Node
+	var add func(id string)
+	add = func(id string) {
+		n, ok := known[id]
+		if !ok {
+			return
+		}
+		delete(known, id)
+		add(parent[id])
+		out = append(out, n)
+	}
+	for _, n := range g.Nodes {
+		if n.Kind != layout.Group {
+			add(n.ID)
+		}
+	}
+	return out
 }
 
 // withReported adds the virtual nodes that runs reported to those that are planned.
@@ -274,7 +299,7 @@ type graphData struct {
 	Head dagHead
 	Run  *runHead
 	SVG  template.HTML
-	Fit  bool // as wide as the window
+	Fit  string // class that makes it no wider than the window; "" for its own size
 }
 
 func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) {
@@ -291,12 +316,24 @@ func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) 
 	if err != nil {
 		return nil, err
 	}
-	svg, err := graph(withReported(head.Spec, views), layout.Options{})
-	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg, Fit: fit(r)}}, err
+	spec := withReported(head.Spec, views)
+	svg, err := graph(spec, layout.Options{})
+	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg, Fit: fit(r, spec)}}, err
 }
 
-// fit tells whether a graph is wanted no wider than the window.
-func fit(r *http.Request) bool { return r.URL.Query().Get("fit") == "1" }
+// fitsUpTo is how wide a graph may be, in pixels, to be still readable when it is shrunk to a large window.
+const fitsUpTo = 1900
+
+// fit is how a graph is sized: as the address says, else shrunk to a large window where it stays readable.
+func fit(r *http.Request, spec engine.Spec) string {
+	switch q := r.URL.Query().Get("fit"); {
+	case q == "1":
+		return "fit"
+	case q == "" && layout.Arrange(layout.Of(spec)).W <= fitsUpTo:
+		return "fit-large"
+	}
+	return ""
+}
 
 func graph(spec engine.Spec, o layout.Options) (template.HTML, error) {
 	var b bytes.Buffer

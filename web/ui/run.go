@@ -185,7 +185,8 @@ func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, erro
 	for id, all := range byTask {
 		states[id] = worst(all)
 	}
-	svg, err := graph(withReported(v.Spec, []engine.RunView{v}), layout.Options{States: states, Link: func(n layout.Node) string {
+	spec := withReported(v.Spec, []engine.RunView{v})
+	svg, err := graph(spec, layout.Options{States: states, Link: func(n layout.Node) string {
 		switch all := byTask[n.ID]; {
 		case len(all) == 0:
 			return ""
@@ -196,7 +197,7 @@ func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, erro
 		}
 	}})
 	head := headOf(v, "graph")
-	return &page{Title: v.Run.RunID + " graph", Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg, Fit: fit(r)}}, err
+	return &page{Title: v.Run.RunID + " graph", Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg, Fit: fit(r, spec)}}, err
 }
 
 // chartStep is how finely the chart of a running run follows the clock.

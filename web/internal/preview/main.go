@@ -33,7 +33,7 @@ func serve(addr string) error {
 	if err != nil {
 		return err
 	}
-	h, err := web.New(web.Config{Control: control, Store: store, Version: "preview", Build: "none", Clock: clock})
+	h, err := web.New(web.Config{Control: control, Store: store, Version: "0.1.0", Clock: clock})
 	if err != nil {
 		return err
 	}
