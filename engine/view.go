@@ -166,10 +166,12 @@ func (v *viewer) run(r RunRow, spec Spec) (RunView, error) {
 		for j, in := range st.Instances {
 			tv := v.instance(r, t, in, st.mapIndex(j))
 			tv.Reason = v.reason(r, t, tv, summaries)
+			if summaries[t.ID] = st.summary(); len(st.Instances) == 1 {
+				summaries[t.ID] = tv.State // the queue knows whether it runs
+			}
 			out.Tasks = append(out.Tasks, tv)
 			out.Tasks = append(out.Tasks, v.nodes(r, t, tv)...)
 		}
-		summaries[t.ID] = st.summary()
 	}
 	return out, nil
 }
@@ -254,6 +256,9 @@ func (v *viewer) reason(r RunRow, t TaskSpec, tv TaskView, up map[string]State) 
 		var open []string
 		for _, u := range t.Upstream {
 			if s, ok := up[u.Task]; ok && !s.Terminal() {
+				if s == None {
+					s = "waiting"
+				}
 				open = append(open, u.Task+" ("+string(s)+")")
 			}
 		}
