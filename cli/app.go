@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +17,6 @@ import (
 	"github.com/tidemill/tidemill/storage/postgres"
 	"github.com/tidemill/tidemill/tasks/webhook"
 	"github.com/tidemill/tidemill/web"
-	"golang.org/x/sync/errgroup"
 )
 
 // drainGrace is how long running tasks may go on after the first signal.
@@ -170,25 +168,7 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 	if err != nil {
 		return err
 	}
-	base, stop := context.WithCancel(context.WithoutCancel(ctx))
-	defer stop()
-	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return base }, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn)}
-	var g errgroup.Group
-	g.Go(func() error {
-		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP on %s: %w", l.Addr(), err)
-		}
-		return nil
-	})
-	<-ctx.Done()
-	stop() // live connections end with their base context
-	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(end); err != nil {
-		err = srv.Close()
-		return errors.Join(err, g.Wait())
-	}
-	return g.Wait()
+	return web.Serve(ctx, l, handler, a.log)
 }
 
 // address is where people find a listener.

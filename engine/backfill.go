@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -138,7 +139,7 @@ func (c *Control) checkSubset(ctx context.Context, d *Definition, tasks []string
 			return &InvalidError{Field: "task_ids", Message: fmt.Sprintf("DAG %s has no task %q", d.Spec.DAG, id)}
 		}
 		for _, u := range t.up {
-			if u.kind != OrderEdge && !containsText(tasks, u.task.spec.ID) {
+			if u.kind != OrderEdge && !slices.Contains(tasks, u.task.spec.ID) {
 				left, reader = append(left, u.task), append(reader, id)
 			}
 		}

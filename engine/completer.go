@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -176,7 +177,7 @@ func (r *Runtime) handOver(c *RunChange, row RunRow, worker int64, budget int, n
 		if budget == 0 {
 			return 0
 		}
-		if !containsText(r.cfg.Queues, q.Queue) {
+		if !slices.Contains(r.cfg.Queues, q.Queue) {
 			continue
 		}
 		q.Worker, q.Lease = worker, uuid.New()

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -62,7 +63,7 @@ func (m *machine) leaveOut(only []string) {
 		return
 	}
 	for i, t := range m.def.tasks {
-		if !containsText(only, t.spec.ID) {
+		if !slices.Contains(only, t.spec.ID) {
 			m.states.Tasks[i].Instances[0].State = Removed
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 )
 
@@ -47,7 +48,7 @@ func (m *machine) pick(s Selection) ([]TaskKey, error) {
 		st := &m.states.Tasks[i]
 		for j, in := range st.Instances {
 			index := st.mapIndex(j)
-			if direct[i] && len(s.MapIndexes) > 0 && !contains(s.MapIndexes, index) {
+			if direct[i] && len(s.MapIndexes) > 0 && !slices.Contains(s.MapIndexes, index) {
 				continue
 			}
 			if s.OnlyFailed && !in.State.Bad() {
@@ -75,13 +76,4 @@ func (m *machine) walkDown(t *Task, seen map[int]bool) {
 			m.walkDown(m.def.tasks[i], seen)
 		}
 	}
-}
-
-func contains(list []int, n int) bool {
-	for _, v := range list {
-		if v == n {
-			return true
-		}
-	}
-	return false
 }

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -286,11 +287,11 @@ func (v *viewer) queuedReason(r RunRow, t TaskSpec) string {
 	}
 	know, serve, free := 0, 0, 0
 	for _, w := range v.workers {
-		if !containsText(w.DAGs, r.DAG) {
+		if !slices.Contains(w.DAGs, r.DAG) {
 			continue
 		}
 		know++
-		if containsText(w.Queues, t.Queue) {
+		if slices.Contains(w.Queues, t.Queue) {
 			serve++
 			free += w.Slots - w.Leases
 		}
@@ -304,13 +305,4 @@ func (v *viewer) queuedReason(r RunRow, t TaskSpec) string {
 		return fmt.Sprintf("all slots of the %d workers that serve queue %q are taken", serve, t.Queue)
 	}
 	return "ready: the next free slot takes it, within the limits of the DAG and the task"
-}
-
-func containsText(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
