@@ -188,11 +188,13 @@ func child(arg []string) error {
 }
 
 // TestOurDeath: when we are killed, dbt goes with us; its query ends by PostgreSQL's own check of its client, or else
-// before the next run.
+// before the next run. dbt hears of our death in two ways at once, a signal and the end of its input: which of them it
+// acts on first decides whether it interrupts its query. The second part takes that choice away: dbt dies first, while we
+// are frozen and cannot help.
 func TestOurDeath(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	die := func(t *testing.T, env ...string) {
+	die := func(t *testing.T, end func(us, dbt int), env ...string) {
 		t.Helper()
 		arg := append(append([]string{s.database, s.project.Dir, s.project.Python}, s.project.Env...), env...)
 		cmd := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this test binary
@@ -214,16 +216,22 @@ func TestOurDeath(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the slow query runs", func() bool { return s.value(t, sleeping) == "1" })
-		kill(t, cmd.Process.Pid)
+		end(cmd.Process.Pid, pid)
 		_ = cmd.Wait() // it was killed
 		eventually(t, "dbt is gone", func() bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) })
 	}
 	t.Run("PostgreSQL ends the query", func(t *testing.T) {
-		die(t)
+		die(t, func(us, _ int) { kill(t, us) })
 		eventually(t, "the query is gone", func() bool { return s.value(t, sleeping) == "0" })
 	})
 	t.Run("the next run ends the query", func(t *testing.T) {
-		die(t, "PGOPTIONS=")
+		die(t, func(us, dbt int) {
+			if err := syscall.Kill(us, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			kill(t, dbt)
+			kill(t, us)
+		}, "PGOPTIONS=")
 		if n := s.value(t, sleeping); n != "1" {
 			t.Fatalf("%s queries run on, want 1: the test shows nothing", n)
 		}
