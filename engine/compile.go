@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -94,7 +95,9 @@ func (g *graph) compile() *Definition {
 	for _, t := range g.tasks {
 		g.resolve(t)
 	}
+	g.coverage()
 	tasks := g.order()
+	g.pairs()
 	d := &Definition{tasks: tasks, byID: map[string]*Task{}, callbacks: g.callbacks, decode: g.decodeParams, exact: g.exactTasks}
 	for i, t := range tasks {
 		t.index = i
@@ -111,15 +114,18 @@ func (g *graph) compile() *Definition {
 	for _, t := range tasks {
 		t.spec.Upstream = nil
 		for _, u := range t.up {
-			t.spec.Upstream = append(t.spec.Upstream, EdgeSpec{u.task.spec.ID, u.kind})
+			t.spec.Upstream = append(t.spec.Upstream, EdgeSpec{u.task.spec.ID, u.kind, u.port})
 		}
 		if t.over != nil {
 			t.spec.MapOver = t.over.spec.ID
 		}
+		if t.cross != nil {
+			t.spec.MapCross = t.cross.spec.ID
+		}
 		g.spec.Tasks = append(g.spec.Tasks, t.spec)
 	}
 	for _, t := range tasks {
-		t.down = nil
+		t.down, t.below = nil, nil
 	}
 	for _, t := range tasks {
 		for _, u := range t.up {
@@ -127,9 +133,14 @@ func (g *graph) compile() *Definition {
 				u.task.down = append(u.task.down, t.index)
 			}
 		}
+		for _, s := range t.setups { // a task between may follow its setup at a distance
+			if !slices.Contains(s.down, t.index) {
+				s.below = append(s.below, t.index)
+			}
+		}
 	}
 	for _, t := range tasks {
-		d.leaves = append(d.leaves, VerdictTask{Downstream: t.down})
+		d.leaves = append(d.leaves, VerdictTask{Downstream: t.down, Teardown: t.spec.Teardown, FailRun: t.spec.FailRun})
 	}
 	g.spec.Groups = g.groups
 	g.spec.Params = g.paramsSchema
@@ -159,12 +170,14 @@ func (g *graph) resolve(t *Task) {
 	}
 	hasValue := false
 	for _, e := range t.edges {
-		add(upstream{e.to.task, e.kind})
+		add(upstream{e.to.task, e.kind, e.to.port})
 		hasValue = hasValue || e.kind == ValueEdge
 	}
 	for _, n := range t.waits {
 		if n.kind != groupNode {
-			add(upstream{n.task, OrderEdge})
+			for _, e := range n.edges(OrderEdge) {
+				add(upstream{e.to.task, OrderEdge, e.to.port})
+			}
 			continue
 		}
 		if inGroup(t.spec.Group, n.group) {
@@ -173,11 +186,14 @@ func (g *graph) resolve(t *Task) {
 		}
 		for _, member := range g.tasks {
 			if inGroup(member.spec.Group, n.group) {
-				add(upstream{member, OrderEdge})
+				add(upstream{task: member, kind: OrderEdge})
 			}
 		}
 	}
-	if t.ruleSet && hasValue {
+	if t.spec.Chooses && len(t.spec.Ports) == 0 {
+		g.fail(t.where, "task %q has no case; hang tasks on its Case(…) or Default()", t.spec.ID)
+	}
+	if t.ruleSet && hasValue && !t.spec.Teardown {
 		g.fail(t.where, "task %q: trigger rule %s with a value edge: it would hand the body a zero value; read the upstream as engine.Settled, or wait for it with engine.Waits", t.spec.ID, t.spec.Rule)
 	}
 }

@@ -41,7 +41,7 @@ func write() {
 	}
 	for name, c := range map[string]struct{ body, want string }{
 		"an edge of another type":  {`engine.After(a, "b", text)`, "does not match"},
-		"Settled of an Each":       {`engine.Settled(e)`, "engine.Each[int]"},
+		"SettledEach of a Node":    {`engine.SettledEach(a)`, "engine.Node[int]"},
 		"a map over what is none":  {`engine.Map(a, "b", inc)`, "does not match"},
 		"a body without an output": {`engine.After(a, "b", quiet)`, "does not match"},
 		"a group as a value":       {`engine.After(engine.NewGroup(d.Run(), "g"), "b", inc)`, "engine.Group"},

@@ -107,13 +107,44 @@ const (
 	runNode nodeKind = iota
 	taskNode
 	settledNode
+	optionalNode
 	groupNode
+	collectNode
 )
 
 // A node is what a handle points to.
 type node struct {
 	g     *graph
 	kind  nodeKind
-	task  *Task  // of taskNode and settledNode
-	group string // of groupNode
+	task  *Task   // of taskNode, settledNode and optionalNode
+	port  string  // of a task that chooses: this way out of it; "" is the task itself
+	group string  // of groupNode
+	parts []*node // of collectNode
+}
+
+// name is what people call the node of a task.
+func (n *node) name() string {
+	if n.port == "" {
+		return n.task.spec.ID
+	}
+	return n.task.spec.ID + ":" + n.port
+}
+
+// edges are what a reader of the node follows; kind is how it reads a task.
+func (n *node) edges(kind EdgeKind) []edge {
+	switch n.kind {
+	case taskNode:
+		return []edge{{n, kind}}
+	case settledNode:
+		return []edge{{n, SettledEdge}}
+	case optionalNode:
+		return []edge{{n, OptionalEdge}}
+	case collectNode:
+		var all []edge
+		for _, p := range n.parts {
+			all = append(all, p.edges(kind)...)
+		}
+		return all
+	}
+	return nil
 }

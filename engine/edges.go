@@ -115,17 +115,80 @@ type Result[T any] struct {
 }
 
 // Settled is the handle of how n ended: success, failed, skipped or upstream_failed. Its reader runs when n is over, whatever
-// the end. It does not take an [Each].
-func Settled[T any](n Node[T]) Node[Result[T]] {
-	h := handleOf(n)
-	if h == nil || h.kind != taskNode {
-		if h != nil {
-			h.g.fail(caller(), "Settled takes the handle of a task")
-		}
-		return Node[Result[T]]{n: h, read: func(*taskInputs) (Result[T], error) { return Result[T]{}, nil }}
+// the end. For an [Each] use [SettledEach].
+func Settled[T any](n In[T]) Node[Result[T]] {
+	h := settledOf(n, "Settled")
+	if h != nil && h.task.over != nil {
+		h.g.fail(caller(), "Settled of the mapped task %q: use SettledEach, which tells how each element ended", h.task.spec.ID)
 	}
-	return Node[Result[T]]{&node{g: h.g, kind: settledNode, task: h.task}, func(in *taskInputs) (Result[T], error) {
-		return decodeResult[T](in, h.task)
+	return Node[Result[T]]{h, func(in *taskInputs) (Result[T], error) {
+		a, err := in.latest(h.task)
+		if err != nil {
+			return Result[T]{}, err
+		}
+		return resultOf[T](a, h)
+	}}
+}
+
+// SettledEach is the handle of how each element of a mapped task ended, in element order. Its reader runs when all are over. Where the
+// task was decided as a whole (its list failed, or was empty) there is one result that says so.
+func SettledEach[T any](n Each[T]) Node[[]Result[T]] {
+	h := settledOf(n, "SettledEach")
+	return Node[[]Result[T]]{h, func(in *taskInputs) ([]Result[T], error) {
+		got := in.from[h.task].Attempts
+		out := make([]Result[T], len(got))
+		for i, a := range got {
+			r, err := resultOf[T](a, h)
+			if err != nil {
+				return nil, err
+			}
+			out[i] = r
+		}
+		return out, nil
+	}}
+}
+
+func settledOf(e Edge, what string) *node {
+	h := handleOf(e)
+	if h != nil && h.kind != taskNode {
+		h.g.fail(caller(), "%s takes the handle of a task", what)
+		return nil
+	}
+	if h == nil {
+		return nil
+	}
+	return &node{g: h.g, kind: settledNode, task: h.task, port: h.port}
+}
+
+// An Opt is an input that may have been skipped.
+type Opt[T any] struct {
+	v  T
+	ok bool
+}
+
+// Get returns the value; ok is false when its task was skipped.
+func (o Opt[T]) Get() (v T, ok bool) { return o.v, o.ok }
+
+// Some is an Opt that holds v, for calling a body by hand.
+func Some[T any](v T) Opt[T] { return Opt[T]{v, true} }
+
+// Optional is the handle of n's output, or of nothing when n was skipped. Its reader runs when n has succeeded or was skipped, unless it
+// has a [Rule]: then that decides, and what has not succeeded is nothing.
+func Optional[T any](n In[T]) Node[Opt[T]] {
+	h := handleOf(n)
+	if h != nil && h.kind != taskNode {
+		h.g.fail(caller(), "Optional takes the handle of a task")
+		h = nil
+	}
+	if h == nil {
+		return Node[Opt[T]]{}
+	}
+	return Node[Opt[T]]{&node{g: h.g, kind: optionalNode, task: h.task, port: h.port}, func(in *taskInputs) (Opt[T], error) {
+		if !in.succeeded(h) {
+			return Opt[T]{}, nil
+		}
+		v, err := n.value(in)
+		return Opt[T]{v, err == nil}, err
 	}}
 }
 

@@ -42,24 +42,31 @@ func newGraph(id, where string) *graph {
 
 // A Task is a task as the runtime knows it.
 type Task struct {
-	spec      TaskSpec
-	g         *graph
-	where     string // file:line that wrote it
-	index     int    // in topological order, set by compile
-	edges     []edge
-	waits     []*node
-	up        []upstream
-	down      []int
-	body      body
-	retry     *Retry
-	timeout   time.Duration
-	over      *Task // mapped over the list of this task; nil when not mapped
-	callbacks callbackSet
-	ruleSet   bool
-	exclusive bool
-	virtual   func() []VirtualSpec
-	mapLimit  int
-	listOut   bool // some task is mapped over its output: it must be a list
+	spec        TaskSpec
+	g           *graph
+	where       string // file:line that wrote it
+	index       int    // in topological order, set by compile
+	edges       []edge
+	waits       []*node
+	up          []upstream
+	down        []int
+	below       []int // tasks that need this setup and do not follow it directly
+	body        body
+	retry       *Retry
+	timeout     time.Duration
+	over        *Task   // mapped over the list of this task; nil when not mapped
+	cross       *Task   // and each of its elements with each of the list of this one
+	overAll     bool    // over is mapped itself, but read as one list: not element by element
+	setups      []*Task // whose work it uses: each must succeed before it runs
+	teardowns   []*Task // that clean up after its setups
+	covers      []*node
+	callbacks   callbackSet
+	ruleSet     bool
+	exclusive   bool
+	virtual     func() []VirtualSpec
+	mapLimit    int
+	elementName any  // func(A) string: see ElementName
+	listOut     bool // some task is mapped over its output: it must be a list
 	// checkOutput tells whether JSON fits the task's output type; nil for a task without output.
 	checkOutput func([]byte) error
 }
@@ -73,6 +80,7 @@ type edge struct {
 type upstream struct {
 	task *Task
 	kind EdgeKind
+	port string // the way out of a task that chooses; "" whatever it took
 }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_.\-]{1,250}$`)
@@ -143,10 +151,8 @@ func addTask(id string, from []Edge, kind EdgeKind, opts []TaskOption) *Task {
 			g.fail(where, "task %q: upstream %d is a zero handle; pass the value that After, Map or Run returned", id, i+1)
 		case n.g != g:
 			g.fail(where, "task %q: upstream %d belongs to DAG %s; a task takes handles of one DAG only", id, i+1, n.g.spec.DAG)
-		case n.kind == taskNode:
-			t.edges = append(t.edges, edge{n, kind})
-		case n.kind == settledNode:
-			t.edges = append(t.edges, edge{n, SettledEdge})
+		default:
+			t.edges = append(t.edges, n.edges(kind)...)
 		}
 	}
 	for _, o := range opts {

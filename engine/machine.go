@@ -93,7 +93,7 @@ func (m *machine) reshape(s RunStates) {
 func (m *machine) withdraw(in Instance, key TaskKey) {
 	if !in.State.Terminal() && in.State != None {
 		m.change.Dequeue = append(m.change.Dequeue, key)
-		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: key, Kind: TimerRetry}, Timer{TaskKey: key, Kind: TimerRestart})
+		m.release(&in, key)
 	}
 }
 
@@ -121,6 +121,11 @@ func (m *machine) start() {
 	m.change.State = RunRunning
 	at := m.now
 	m.change.StartedAt = &at
+	if limit := m.def.Spec.RunTimeout; limit > 0 {
+		tm := m.runTimer(TimerRunLimit)
+		tm.DueAt = at.Add(time.Duration(limit))
+		m.change.Timers = append(m.change.Timers, tm)
+	}
 	m.touchAll()
 }
 
@@ -134,6 +139,9 @@ func (m *machine) touchDown(t *Task) {
 	for _, i := range t.down {
 		m.dirty[i] = true
 	}
+	for _, i := range t.below {
+		m.dirty[i] = true
+	}
 }
 
 func (m *machine) key(t *Task, mapIndex int) TaskKey {
@@ -143,6 +151,11 @@ func (m *machine) key(t *Task, mapIndex int) TaskKey {
 // enqueue makes an instance ready under a new try.
 func (m *machine) enqueue(t *Task, in *Instance, mapIndex int) {
 	in.Try++
+	m.requeue(t, in, mapIndex)
+}
+
+// requeue makes an instance ready to go on with its try.
+func (m *machine) requeue(t *Task, in *Instance, mapIndex int) {
 	in.State = Queued
 	m.change.Enqueue = append(m.change.Enqueue, QueueItem{
 		TaskKey: m.key(t, mapIndex), DAG: m.row.DAG, Try: in.Try, Queue: t.spec.Queue, Priority: t.spec.Priority + m.row.Priority,
@@ -232,13 +245,19 @@ func (m *machine) verdict() {
 	if !done {
 		return
 	}
+	if m.states.Doomed {
+		state = RunFailed
+	}
 	m.endRun(state, failed, "")
 }
 
 func (m *machine) endRun(state RunState, failed int, why string) {
 	at := m.now
 	m.change.State, m.change.EndedAt, m.change.FailedTasks = state, &at, failed
-	m.change.Untimers = append(m.change.Untimers, m.deadlineTimer())
+	m.change.Untimers = append(m.change.Untimers, m.runTimer(TimerDeadline))
+	if m.def.Spec.RunTimeout > 0 {
+		m.change.Untimers = append(m.change.Untimers, m.runTimer(TimerRunLimit))
+	}
 	ev := CallbackEvent{State: string(state), Failed: failed, Error: why}
 	if state == RunFailed {
 		m.call(nil, -1, onFailure, EventRunFailed, ev)
@@ -249,8 +268,8 @@ func (m *machine) endRun(state RunState, failed int, why string) {
 	m.event(nil, -1, EventRunSucceeded, ev)
 }
 
-func (m *machine) deadlineTimer() Timer {
-	return Timer{TaskKey: TaskKey{Run: m.row.Key, MapIndex: -1}, Kind: TimerDeadline}
+func (m *machine) runTimer(k TimerKind) Timer {
+	return Timer{TaskKey: TaskKey{Run: m.row.Key, MapIndex: -1}, Kind: k}
 }
 
 // result is the change to store.

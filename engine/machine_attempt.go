@@ -17,8 +17,10 @@ type AttemptEnd struct {
 	QueuedAt  *time.Time
 	StartedAt *time.Time
 	Inputs    []byte
-	GivenBack bool    // by a drain: ready again at once, counts nothing
-	Random    float64 // in [0, 1), for jitter
+	Label     string      // of the element it worked on; "": none
+	Suspend   *Suspension // the try is not over: it waits
+	GivenBack bool        // by a drain: ready again at once, counts nothing
+	Random    float64     // in [0, 1), for jitter
 }
 
 // endAttempt takes in how an attempt ended. The caller has made sure that it held its lease until now.
@@ -51,6 +53,11 @@ func (m *machine) endAttempt(e AttemptEnd) {
 		m.restart(t, in, a.TaskKey)
 	case e.GivenBack:
 		m.enqueue(t, in, e.Lease.MapIndex)
+	case e.Suspend != nil && !in.Expired:
+		m.suspend(t, in, a.TaskKey, e.Suspend)
+		return
+	case e.Suspend != nil: // that was its last chance
+		in.State, a.Ending, a.Error = Failed, EndTimedOut, gaveUpReason(t)
 	case e.Ending == EndSuccess:
 		m.succeed(t, st, in, &a)
 	case e.Ending == EndSkipped:
@@ -66,6 +73,9 @@ func (m *machine) endAttempt(e AttemptEnd) {
 		m.closeVirtual(t, e, in.State)
 	}
 	if in.State.Terminal() {
+		if in.Poked {
+			m.release(in, a.TaskKey)
+		}
 		e.Ending, e.Error = a.Ending, a.Error
 		m.ended(t, e.Lease.MapIndex, in.State, e)
 	}
@@ -74,16 +84,24 @@ func (m *machine) endAttempt(e AttemptEnd) {
 // succeed stores what a good end leaves behind; a list that cannot be read ends the attempt as failed.
 func (m *machine) succeed(t *Task, st *TaskStates, in *Instance, a *Attempt) {
 	if err := st.measure(t, a.Output); err != nil {
-		in.State, a.Ending, a.Error = Failed, EndFailed, fmt.Sprintf("tasks are mapped over its output: %v", err)
+		in.State, a.Ending, a.Error = Failed, EndFailed, err.Error()
 		return
 	}
 	in.State = Success
 }
 
-// measure notes the length of a list that t yielded, also where no task is mapped over it yet: the next version of the DAG may
-// have one. It errs when some task is mapped over what is no list.
+// measure notes what others need to know of an output without reading it: which way a task that chooses has taken, and the length of a
+// list, also where no task is mapped over it yet: the next version of the DAG may have one. It errs when there is no such way, and when
+// some task is mapped over what is no list.
 func (st *TaskStates) measure(t *Task, output []byte) error {
-	st.Length = -1
+	st.Length, st.Taken = -1, ""
+	if t.spec.Chooses {
+		way, err := t.takenBy(output)
+		if err != nil {
+			return err
+		}
+		st.Taken, output = way, unwrapTaken(output)
+	}
 	if t.over != nil || len(output) == 0 || !t.listOut && output[0] != '[' {
 		return nil
 	}
@@ -91,7 +109,7 @@ func (st *TaskStates) measure(t *Task, output []byte) error {
 	if err == nil {
 		st.Length = n
 	} else if t.listOut {
-		return err
+		return fmt.Errorf("tasks are mapped over its output: %w", err)
 	}
 	return nil
 }
@@ -143,6 +161,9 @@ func (m *machine) closeVirtual(t *Task, e AttemptEnd, s State) {
 // endingOf says how an attempt ended by what its body returned and why its context was cancelled, nil if it was not.
 func endingOf(err, cause error) Ending {
 	var skip *SkipError
+	if suspended := (*suspendError)(nil); cause == nil && errors.As(err, &suspended) {
+		return EndSuspended
+	}
 	switch {
 	case err == nil:
 		return EndSuccess

@@ -29,10 +29,9 @@ func (m *machine) clearInstance(t *Task, in *Instance, k TaskKey, leased bool) {
 	switch in.State {
 	case None, Restarting:
 		return
-	case UpForRetry:
-		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: k, Kind: TimerRetry})
 	case Queued:
 		if leased {
+			m.release(in, k)
 			in.State = Restarting
 			m.change.Cancel = append(m.change.Cancel, k)
 			m.change.Timers = append(m.change.Timers, Timer{TaskKey: k, Kind: TimerRestart, DueAt: m.now.Add(RestartGrace)})
@@ -40,9 +39,10 @@ func (m *machine) clearInstance(t *Task, in *Instance, k TaskKey, leased bool) {
 		}
 		m.change.Dequeue = append(m.change.Dequeue, k)
 	}
+	m.release(in, k)
 	in.State = None
 	if t.over == nil {
-		m.states.Tasks[t.index].Length = -1
+		m.states.Tasks[t.index].Length, m.states.Tasks[t.index].Taken = -1, ""
 	}
 }
 
@@ -74,6 +74,7 @@ func (st *TaskStates) collapse() (wait bool) {
 
 // resume sends a finished run back to queued, and settles a running one.
 func (m *machine) resume() {
+	m.states.Doomed = false
 	if m.row.State.Terminal() {
 		m.change.State, m.change.Reopened, m.change.FailedTasks = RunQueued, true, 0
 		return

@@ -20,7 +20,7 @@ func (m *machine) mark(keys []TaskKey, to State, outputs map[TaskKey][]byte) err
 		if to == Failed {
 			a.Ending, a.Error = EndFailed, "marked failed by "+m.who.by
 		} else if err := st.measure(t, a.Output); err != nil {
-			return &InvalidError{Field: "output", Message: fmt.Sprintf("tasks are mapped over the output of %s: %v", k.Task, err)}
+			return &InvalidError{Field: "output", Message: fmt.Sprintf("of %s: %v", k.Task, err)}
 		}
 		in.State = to
 		m.change.Attempts = append(m.change.Attempts, a)
@@ -34,21 +34,19 @@ func (m *machine) mark(keys []TaskKey, to State, outputs map[TaskKey][]byte) err
 	return nil
 }
 
-// interrupt ends what an instance was doing: its place in the queue is taken, whoever held it, and its timers.
+// interrupt ends what an instance was doing: its place in the queue is taken, whoever held it, and what it waits for.
 func (m *machine) interrupt(t *Task, in *Instance, k TaskKey) {
-	switch in.State {
-	case Queued, Restarting:
-		m.change.Dequeue = append(m.change.Dequeue, k)
-		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: k, Kind: TimerRestart})
-		m.change.Attempts = append(m.change.Attempts, Attempt{
-			TaskKey: k, Try: in.Try, State: in.State, Ending: EndCancelled, EndedAt: m.now, Version: m.change.Version,
-			Error: "marked by " + m.who.by + " before it ended", By: m.who.by,
-		})
-		if t.spec.HasVirtual {
-			m.change.Close = append(m.change.Close, VirtualClose{Task: k, State: Skipped, Why: "its runner was marked by " + m.who.by})
-		}
-	case UpForRetry:
-		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: k, Kind: TimerRetry})
+	m.release(in, k)
+	if in.State != Queued && in.State != Restarting {
+		return
+	}
+	m.change.Dequeue = append(m.change.Dequeue, k)
+	m.change.Attempts = append(m.change.Attempts, Attempt{
+		TaskKey: k, Try: in.Try, State: in.State, Ending: EndCancelled, EndedAt: m.now, Version: m.change.Version,
+		Error: "marked by " + m.who.by + " before it ended", By: m.who.by,
+	})
+	if t.spec.HasVirtual {
+		m.change.Close = append(m.change.Close, VirtualClose{Task: k, State: Skipped, Why: "its runner was marked by " + m.who.by})
 	}
 }
 
@@ -111,9 +109,16 @@ func dropRunCalls(calls []CallbackCall) []CallbackCall {
 
 // markRun ends a run by a person's word: what is unfinished ends with it.
 func (m *machine) markRun(to RunState) {
-	if m.change.State == to {
-		return
+	if m.change.State != to {
+		m.endUnfinished(to, "marked "+string(to)+" by "+m.who.by)
 	}
+}
+
+// endUnfinished ends a run now, and with it what is unfinished. When it is to fail, teardowns of a run that has begun still run, and the
+// run ends with them.
+func (m *machine) endUnfinished(to RunState, why string) {
+	m.states.Doomed = false
+	wait := false
 	for i, t := range m.def.tasks {
 		st := &m.states.Tasks[i]
 		for j := range st.Instances {
@@ -121,12 +126,19 @@ func (m *machine) markRun(to RunState) {
 			switch {
 			case to == RunSuccess && (in.State.Bad() || !in.State.Terminal()):
 				m.endWithRun(t, in, k, Attempt{State: Success, Ending: EndSuccess})
-			case to == RunFailed && in.State == None:
-				m.decide(t, in, k.MapIndex, Skipped, "its run was marked failed by "+m.who.by)
-			case to == RunFailed && !in.State.Terminal():
-				m.endWithRun(t, in, k, Attempt{State: Failed, Ending: EndFailed, Error: "its run was marked failed by " + m.who.by})
+			case to == RunSuccess || in.State.Terminal():
+			case t.spec.Teardown && m.change.State == RunRunning:
+				wait = true
+			case in.State == None:
+				m.decide(t, in, k.MapIndex, Skipped, "its run was ended: "+why)
+			default:
+				m.endWithRun(t, in, k, Attempt{State: Failed, Ending: EndFailed, Error: "its run was ended: " + why})
 			}
 		}
+	}
+	if wait {
+		m.states.Doomed = true
+		return
 	}
 	failed := 0
 	for _, t := range m.states.Tasks {
@@ -134,7 +146,7 @@ func (m *machine) markRun(to RunState) {
 			failed++
 		}
 	}
-	m.endRun(to, failed, "marked "+string(to)+" by "+m.who.by)
+	m.endRun(to, failed, why)
 }
 
 // endWithRun ends an instance because its run was marked.

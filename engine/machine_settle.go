@@ -20,7 +20,7 @@ func (m *machine) settleTask(t *Task) {
 		}
 		switch v, why := m.judge(t, st.mapIndex(i)); v {
 		case VerdictRun:
-			m.enqueue(t, in, st.mapIndex(i))
+			m.ready(t, in, st.mapIndex(i))
 		case VerdictSkipped:
 			m.decide(t, in, st.mapIndex(i), Skipped, why)
 		case VerdictUpstreamFailed:
@@ -29,37 +29,34 @@ func (m *machine) settleTask(t *Task) {
 	}
 }
 
+// ready makes an instance whose upstreams let it run ready, or holds it until the run before it has got as far.
+func (m *machine) ready(t *Task, in *Instance, mapIndex int) {
+	if !t.spec.DependsOnPast || m.row.IgnorePast || m.row.Logical == nil {
+		m.enqueue(t, in, mapIndex)
+		return
+	}
+	in.State = Scheduled
+	m.change.Waits = append(m.change.Waits, Wait{
+		TaskKey: m.key(t, mapIndex), Kind: WaitPast, DAG: m.row.DAG, Since: m.now, Reason: "depends on past: the run before this one has not got as far",
+	})
+}
+
 // expand makes the elements of a mapped task once its list is known; true when it has done so.
 func (m *machine) expand(t *Task, st *TaskStates) bool {
-	from := &m.states.Tasks[t.over.index]
-	length := -1
-	switch {
-	case from.Mapped: // element-wise
-		length = len(from.Instances)
-	case from.Instances[0].State == Success && from.Length < 0:
-		m.decide(t, &st.Instances[0], -1, Failed, fmt.Sprintf("%s is success but left no list in this run: clear it", t.over.spec.ID))
+	length, ready := m.elements(t)
+	if !ready {
 		return false
-	case from.Instances[0].State == Success:
-		length = from.Length
 	}
 	if length < 0 {
-		// The list is not there yet, or never will be: then the task as a whole is decided, as a plain one would be.
-		if s := from.summary(); s.Terminal() && s != Success {
-			switch v, why := m.judge(t, -1); v {
-			case VerdictSkipped:
-				m.decide(t, &st.Instances[0], -1, Skipped, why)
-			case VerdictUpstreamFailed:
-				m.decide(t, &st.Instances[0], -1, UpstreamFailed, why)
-			}
-		}
+		m.decide(t, &st.Instances[0], -1, Failed, fmt.Sprintf("%s is success but left no list in this run: clear it", t.over.spec.ID))
 		return false
 	}
 	switch {
 	case length == 0:
-		m.decide(t, &st.Instances[0], -1, Skipped, fmt.Sprintf("the list of %s is empty", t.over.spec.ID))
+		m.decide(t, &st.Instances[0], -1, Skipped, fmt.Sprintf("%s is empty", t.listName()))
 		return false
 	case length > t.mapLimit:
-		m.decide(t, &st.Instances[0], -1, Failed, fmt.Sprintf("the list of %s has %d elements, more than the limit of %d; raise it with engine.MapLimit", t.over.spec.ID, length, t.mapLimit))
+		m.decide(t, &st.Instances[0], -1, Failed, fmt.Sprintf("%s has %d elements, more than the limit of %d; raise it with engine.MapLimit", t.listName(), length, t.mapLimit))
 		return false
 	}
 	st.Mapped = true
@@ -72,25 +69,81 @@ func (m *machine) expand(t *Task, st *TaskStates) bool {
 	return true
 }
 
-// judge asks the rules about one instance: value edges want success, settled ones an end, order-only ones what the trigger
-// rule says. What is certain to fail goes before what is certain to be skipped.
+// listName is what a mapped task is mapped over, for people.
+func (t *Task) listName() string {
+	if t.cross != nil {
+		return "the pairing of the lists of " + t.over.spec.ID + " and " + t.cross.spec.ID
+	}
+	return "the list of " + t.over.spec.ID
+}
+
+// elements says how many instances a mapped task has; ready tells whether that is known, else it is decided as a whole where that is
+// certain. −1: what it is mapped over has left no list.
+func (m *machine) elements(t *Task) (n int, ready bool) {
+	if from := &m.states.Tasks[t.over.index]; from.Mapped && !t.overAll {
+		return len(from.Instances), true // element by element: each waits for its own
+	}
+	switch v, why := m.judge(t, -1); v {
+	case VerdictSkipped:
+		m.decide(t, &m.states.Tasks[t.index].Instances[0], -1, Skipped, why)
+		return 0, false
+	case VerdictUpstreamFailed:
+		m.decide(t, &m.states.Tasks[t.index].Instances[0], -1, UpstreamFailed, why)
+		return 0, false
+	}
+	n = 1
+	for _, over := range [...]*Task{t.over, t.cross} {
+		if over == nil {
+			continue
+		}
+		from := &m.states.Tasks[over.index]
+		switch {
+		case from.summary() != Success:
+			return 0, false
+		case from.Mapped:
+			n *= len(from.Instances)
+		case from.Length < 0:
+			return -1, true
+		default:
+			n *= from.Length
+		}
+	}
+	return n, true
+}
+
+// judge asks the rules about one instance: value edges want success, settled ones an end, optional ones no failure, order-only ones what
+// the trigger rule says. What is certain to fail goes before what is certain to be skipped.
 func (m *machine) judge(t *Task, mapIndex int) (Verdict, string) {
-	var value, settled, order Upstreams
+	var value, settled, optional, first, order Upstreams
 	for _, u := range t.up {
-		to := &order
 		switch u.kind {
 		case ValueEdge:
-			to = &value
+			m.count(&value, t, u, mapIndex)
 		case SettledEdge:
-			to = &settled
+			m.count(&settled, t, u, mapIndex)
 			if t.ruleSet {
 				m.count(&order, t, u, mapIndex)
 			}
+		case OptionalEdge:
+			if t.ruleSet {
+				m.count(&order, t, u, mapIndex)
+			} else {
+				optional.add(m.outcome(u))
+			}
+		case FirstEdge:
+			first.add(m.outcome(u))
+		default:
+			m.count(&order, t, u, mapIndex)
 		}
-		m.count(to, t, u, mapIndex)
+	}
+	for _, s := range t.setups {
+		order.addSetup(m.states.Tasks[s.index].summary())
 	}
 	verdict := VerdictRun
-	for _, v := range [...]Verdict{AllSuccess.Decide(value, false), AllDone.Decide(settled, false), t.spec.Rule.Decide(order, false)} {
+	for _, v := range [...]Verdict{
+		AllSuccess.Decide(value, false), AllDone.Decide(settled, false), NoneFailed.Decide(optional, false),
+		NoneFailedMinOneSuccess.Decide(first, false), t.spec.Rule.Decide(order, t.spec.Teardown),
+	} {
 		verdict = worse(verdict, v)
 	}
 	if verdict == VerdictSkipped || verdict == VerdictUpstreamFailed {
@@ -113,15 +166,51 @@ func worse(a, b Verdict) Verdict {
 // count adds the states behind an edge: of all instances, or of the one element for an edge from element to element.
 func (m *machine) count(c *Upstreams, t *Task, u upstream, mapIndex int) {
 	st := &m.states.Tasks[u.task.index]
-	if u.task == t.over && st.Mapped && mapIndex >= 0 && u.kind == ValueEdge {
+	if u.task == t.over && !t.overAll && st.Mapped && mapIndex >= 0 && u.kind == ValueEdge {
 		if in := st.instance(mapIndex); in != nil {
 			c.add(in.State)
 		}
 		return
 	}
 	for _, in := range st.Instances {
-		c.add(in.State)
+		c.add(st.by(in.State, u.port))
 	}
+}
+
+// by is the state of an instance as one sees it who follows a way out of it: a way that was not taken is skipped.
+func (st *TaskStates) by(s State, port string) State {
+	if s == Success && port != "" && st.Taken != port {
+		return Skipped
+	}
+	return s
+}
+
+// outcome is how the task behind an edge stands as a whole: success only when every instance of it is.
+func (m *machine) outcome(u upstream) State {
+	st := &m.states.Tasks[u.task.index]
+	s := st.summary()
+	if s == Success {
+		for _, in := range st.Instances {
+			if in.State == Skipped {
+				return Skipped
+			}
+		}
+	}
+	return st.by(s, u.port)
+}
+
+func (c *Upstreams) addSetup(s State) {
+	switch {
+	case s == Removed:
+		return
+	case s == Success:
+		c.SetupsSuccess++
+	case s == Skipped:
+		c.SetupsSkipped++
+	case s.Bad():
+		c.SetupsBad++
+	}
+	c.Setups++
 }
 
 func (c *Upstreams) add(s State) {
@@ -149,15 +238,37 @@ func (m *machine) blame(t *Task, mapIndex int) string {
 		if in := st.instance(mapIndex); in != nil && u.task == t.over {
 			s = in.State
 		}
-		if s.Terminal() && s != Success {
-			if why != "" {
-				why += ", "
-			}
-			why += u.task.spec.ID + " is " + string(s)
+		switch {
+		case s == Success && st.by(s, u.port) != s:
+			why = also(why, u.task.spec.ID+" went "+st.Taken)
+		case s.Terminal() && s != Success:
+			why = also(why, u.task.spec.ID+" is "+string(s))
+		}
+	}
+	for _, u := range t.setups {
+		if s := m.states.Tasks[u.index].summary(); s.Terminal() && s != Success && !t.follows(u) {
+			why = also(why, "its setup "+u.spec.ID+" is "+string(s))
 		}
 	}
 	if why == "" {
 		why = "its trigger rule " + string(t.spec.Rule) + " cannot hold any more"
 	}
 	return why
+}
+
+func also(why, more string) string {
+	if why == "" {
+		return more
+	}
+	return why + ", " + more
+}
+
+// follows tells whether t follows u directly.
+func (t *Task) follows(u *Task) bool {
+	for _, up := range t.up {
+		if up.task == u {
+			return true
+		}
+	}
+	return false
 }

@@ -27,13 +27,15 @@ type sim struct {
 	told     []string // events and callbacks: type and task
 	closes   []VirtualClose
 	cancels  []TaskKey
-	ends     map[string]bool // key and try of every attempt that ended
+	waits    map[TaskKey]Wait
+	asked    map[TaskKey]QuestionRow // open ones
+	ends     map[string]bool         // key and try of every attempt that ended
 }
 
 func newSim(t testing.TB, d AnyDAG) *sim {
 	t.Helper()
 	s := &sim{t: t, now: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), ids: map[string][]string{}, queue: map[TaskKey]QueueItem{}, leased: map[TaskKey]bool{},
-		timers: map[Timer]time.Time{}, ends: map[string]bool{}}
+		timers: map[Timer]time.Time{}, waits: map[TaskKey]Wait{}, asked: map[TaskKey]QuestionRow{}, ends: map[string]bool{}}
 	s.deploy(d)
 	s.row = RunRow{Key: 1, DAG: s.def.Spec.DAG, RunID: "r", State: RunQueued, Version: s.def.Version}
 	return s
@@ -87,6 +89,18 @@ func (s *sim) apply(c RunChange) {
 		t.DueAt = time.Time{}
 		s.timers[t] = due
 	}
+	for _, k := range c.Unwaits {
+		delete(s.waits, k)
+	}
+	for _, k := range c.Unask {
+		delete(s.asked, k)
+	}
+	for _, w := range c.Waits {
+		s.waits[w.TaskKey] = w
+	}
+	for _, q := range c.Ask {
+		s.asked[q.TaskKey] = q
+	}
 	for _, e := range c.Events {
 		s.told = append(s.told, strings.TrimSpace("event "+e.Type+" "+e.Task))
 	}
@@ -100,6 +114,9 @@ func (s *sim) apply(c RunChange) {
 	if c.State.Terminal() && len(s.queue) > 0 {
 		s.t.Fatalf("the run is over with %d tasks in the queue", len(s.queue))
 	}
+	if c.State.Terminal() && len(s.timers)+len(s.waits)+len(s.asked) > 0 {
+		s.t.Fatalf("the run is over and leaves behind %v %v %v", s.timers, s.waits, s.asked)
+	}
 }
 
 // end ends the queued try of a task.
@@ -112,7 +129,11 @@ func (s *sim) end(name string, e AttemptEnd) {
 	}
 	delete(s.queue, k)
 	delete(s.leased, k)
-	if once := fmt.Sprint(k, q.Try); s.ends[once] {
+	if once := fmt.Sprint(k, q.Try); e.Suspend != nil {
+		if s.ends[once] {
+			s.t.Fatalf("try %d of %s goes on after its end", q.Try, name)
+		}
+	} else if s.ends[once] {
 		s.t.Fatalf("try %d of %s ended twice", q.Try, name)
 	} else {
 		s.ends[once] = true
@@ -216,6 +237,25 @@ func (s *sim) do(script string) {
 			s.end(w[1], AttemptEnd{Ending: EndSkipped, Err: Skip("so")})
 		case "timeout":
 			s.end(w[1], AttemptEnd{Ending: EndTimedOut, Err: errBody})
+		case "poke":
+			s.end(w[1], AttemptEnd{Ending: EndSuspended, Suspend: &Suspension{State: UpForReschedule, After: time.Minute, Timeout: time.Duration(s.def.byID[w[1]].spec.WaitLimit)}})
+		case "ask":
+			t := s.def.byID[w[1]]
+			s.end(w[1], AttemptEnd{Ending: EndSuspended, Suspend: &Suspension{State: AwaitingInput, Timeout: time.Duration(t.spec.WaitLimit), Question: &QuestionRow{Answers: t.spec.Answers}}})
+		case "answer":
+			s.change(func(m *machine) {
+				if !m.answer(keyNamed(w[1]), w[2]) {
+					s.t.Fatalf("%s has no open question", w[1])
+				}
+			})
+		case "defer":
+			s.end(w[1], AttemptEnd{Ending: EndSuspended, Suspend: &Suspension{State: Deferred, Timeout: time.Hour, On: &Wait{Kind: WaitRun}}})
+		case "over":
+			var how *AttemptEnd
+			if len(w) > 2 {
+				how = &AttemptEnd{Ending: Ending(w[2])}
+			}
+			s.change(func(m *machine) { m.waitOver(keyNamed(w[1]), how) })
 		case "lost":
 			s.end(w[1], AttemptEnd{Ending: EndLost})
 		case "drain":

@@ -1,10 +1,18 @@
 package engine
 
+import "time"
+
 // timerFired takes in that a timer is due. A timer that no longer fits the state changes nothing but that it is gone.
 func (m *machine) timerFired(tm Timer) {
 	m.change.Untimers = append(m.change.Untimers, tm)
-	if tm.Kind == TimerDeadline {
+	switch tm.Kind {
+	case TimerDeadline:
 		m.deadlinePassed()
+		return
+	case TimerRunLimit:
+		if !m.change.State.Terminal() {
+			m.endUnfinished(RunFailed, "it has run for "+time.Duration(m.def.Spec.RunTimeout).String()+", as long as it may")
+		}
 		return
 	}
 	t, ok := m.def.byID[tm.Task]
@@ -18,6 +26,10 @@ func (m *machine) timerFired(tm Timer) {
 	switch {
 	case tm.Kind == TimerRetry && in.State == UpForRetry:
 		m.enqueue(t, in, tm.MapIndex)
+	case tm.Kind == TimerPoke && in.State == UpForReschedule:
+		m.requeue(t, in, tm.MapIndex)
+	case tm.Kind == TimerGiveUp && in.Poked:
+		m.gaveUp(t, in, tm.TaskKey)
 	case tm.Kind == TimerRestart && in.State == Restarting:
 		// The grace is over and the body has not ended: its lease is taken, so that it can change nothing any more.
 		m.change.Dequeue = append(m.change.Dequeue, tm.TaskKey)

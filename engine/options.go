@@ -75,6 +75,28 @@ func Deadline(d time.Duration) DAGOption {
 	})
 }
 
+// RunTimeout is how long a run may take from its start. Then it fails: what runs is cancelled, what has not begun is skipped, and
+// teardowns still run.
+func RunTimeout(d time.Duration) DAGOption {
+	return dagOption(func(g *graph) {
+		if d <= 0 {
+			g.fail(g.where, "RunTimeout(%s): must be above 0", d)
+		}
+		g.spec.RunTimeout = Duration(d)
+	})
+}
+
+// DependsOnPast holds the task until its instance in the run of the logical date before has succeeded or was skipped. The first run
+// passes. With catchup off, older scheduled runs that failed are looked past.
+func DependsOnPast() TaskOption {
+	return taskOption(func(t *Task) { t.spec.DependsOnPast = true })
+}
+
+// WaitForDownstream is [DependsOnPast], and asks the same of the tasks that directly follow this one.
+func WaitForDownstream() TaskOption {
+	return taskOption(func(t *Task) { t.spec.DependsOnPast, t.spec.WaitForDownstream = true, true })
+}
+
 // MaxActiveRuns is how many runs of the DAG may be running at once; the default is 16. Backfills count apart.
 func MaxActiveRuns(n int) DAGOption {
 	return dagOption(func(g *graph) {

@@ -95,6 +95,7 @@ type Spec struct {
 	MaxActiveRuns  int         `json:"max_active_runs"`
 	MaxActiveTasks int         `json:"max_active_tasks"`
 	Deadline       Duration    `json:"deadline,omitempty"`
+	RunTimeout     Duration    `json:"run_timeout,omitempty"`
 	Params         []byte      `json:"params,omitempty"` // JSON Schema of the params
 	FailOnAnyTask  bool        `json:"fail_on_any_task,omitempty"`
 	Tasks          []TaskSpec  `json:"tasks"` // in topological order
@@ -109,30 +110,45 @@ type GroupSpec struct {
 
 // A TaskSpec is a task's definition as data.
 type TaskSpec struct {
-	ID         string        `json:"id"`
-	Doc        string        `json:"doc,omitempty"`
-	Group      string        `json:"group,omitempty"`
-	Upstream   []EdgeSpec    `json:"upstream,omitempty"`
-	Rule       TriggerRule   `json:"rule"`
-	Retry      Retry         `json:"retry"`
-	Timeout    Duration      `json:"timeout,omitempty"`
-	Queue      string        `json:"queue"`
-	Priority   int           `json:"priority,omitempty"`
-	MaxActive  int           `json:"max_active,omitempty"`
-	MapOver    string        `json:"map_over,omitempty"`  // task whose list this one is mapped over
-	MapLimit   int           `json:"map_limit,omitempty"` // 0: DefaultMapLimit
-	Exclusive  bool          `json:"exclusive,omitempty"`
-	Input      string        `json:"input,omitempty"` // Go types, for people
-	Output     string        `json:"output,omitempty"`
-	Virtual    []VirtualSpec `json:"virtual,omitempty"` // nodes that its runner reports, where they are known
-	HasVirtual bool          `json:"has_virtual,omitempty"`
-	Body       string        `json:"body,omitempty"` // name of the Go function
+	ID                string        `json:"id"`
+	Doc               string        `json:"doc,omitempty"`
+	Group             string        `json:"group,omitempty"`
+	Upstream          []EdgeSpec    `json:"upstream,omitempty"`
+	Rule              TriggerRule   `json:"rule"`
+	Retry             Retry         `json:"retry"`
+	Timeout           Duration      `json:"timeout,omitempty"`
+	Queue             string        `json:"queue"`
+	Priority          int           `json:"priority,omitempty"`
+	MaxActive         int           `json:"max_active,omitempty"`
+	MapOver           string        `json:"map_over,omitempty"`  // task whose list this one is mapped over
+	MapLimit          int           `json:"map_limit,omitempty"` // 0: DefaultMapLimit
+	Exclusive         bool          `json:"exclusive,omitempty"`
+	Input             string        `json:"input,omitempty"` // Go types, for people
+	Output            string        `json:"output,omitempty"`
+	Virtual           []VirtualSpec `json:"virtual,omitempty"` // nodes that its runner reports, where they are known
+	HasVirtual        bool          `json:"has_virtual,omitempty"`
+	Body              string        `json:"body,omitempty"`      // name of the Go function
+	Chooses           bool          `json:"chooses,omitempty"`   // If, Switch, First: its output says which way it took
+	Ports             []string      `json:"ports,omitempty"`     // those ways
+	MapCross          string        `json:"map_cross,omitempty"` // task whose list is paired with that of MapOver
+	Setup             bool          `json:"setup,omitempty"`
+	Teardown          bool          `json:"teardown,omitempty"`
+	FailRun           bool          `json:"fail_run,omitempty"`   // a teardown whose failure fails the run
+	PokeEvery         Duration      `json:"poke_every,omitempty"` // of a sensor
+	WaitLimit         Duration      `json:"wait_limit,omitempty"` // how long it may wait without a slot; 0: for ever
+	Answers           []string      `json:"answers,omitempty"`    // of a question
+	DefaultAnswer     string        `json:"default_answer,omitempty"`
+	DependsOnPast     bool          `json:"depends_on_past,omitempty"`
+	WaitForDownstream bool          `json:"wait_for_downstream,omitempty"`
+	Triggers          string        `json:"triggers,omitempty"` // DAG that it triggers
+	Setups            []string      `json:"setups,omitempty"`   // that must succeed before it runs, whatever its rule
 }
 
 // An EdgeSpec is an edge into a task.
 type EdgeSpec struct {
 	Task string   `json:"task"`
 	Kind EdgeKind `json:"kind"`
+	Port string   `json:"port,omitempty"` // the way out of a task that chooses
 }
 
 // A VirtualSpec is a virtual node before it has run.
@@ -147,9 +163,11 @@ type EdgeKind string
 
 // The kinds of edges.
 const (
-	ValueEdge   EdgeKind = "value"   // the upstream's output; asks for its success
-	OrderEdge   EdgeKind = "order"   // nothing: Waits
-	SettledEdge EdgeKind = "settled" // how the upstream ended, whatever it was
+	ValueEdge    EdgeKind = "value"    // the upstream's output; asks for its success
+	OrderEdge    EdgeKind = "order"    // nothing: Waits
+	SettledEdge  EdgeKind = "settled"  // how the upstream ended, whatever it was
+	OptionalEdge EdgeKind = "optional" // the upstream's output, or nothing when it was skipped
+	FirstEdge    EdgeKind = "first"    // the output of the first of several that succeeded
 )
 
 // A Duration is a time.Duration that reads as text in JSON, such as "5m0s".

@@ -10,14 +10,16 @@ import (
 // functions only. Tasks are aligned with the tasks of the version that the row names.
 type RunStates struct {
 	DeadlineFired bool
+	Doomed        bool // to end as failed whatever its tasks say: a person marked it failed, or its timeout passed
 	Tasks         []TaskStates
 }
 
 // TaskStates are the instances of one task: one for a plain task, one per element for a mapped task that has been expanded. A
 // mapped task that has not been expanded has one instance, of map index −1, that stands for all.
 type TaskStates struct {
-	Mapped    bool // expanded: Instances are elements
-	Length    int  // elements of the list that the task yielded, for those mapped over it; −1: not known
+	Mapped    bool   // expanded: Instances are elements
+	Length    int    // elements of the list that the task yielded, for those mapped over it; −1: not known
+	Taken     string // the way that a task that chooses has taken; "": none yet
 	Instances []Instance
 }
 
@@ -28,6 +30,8 @@ type Instance struct {
 	Try      int  // number of the latest try given out; never lowered
 	Failures int  // failed, timed out and lost tries since the last clear
 	Lost     bool // lost once since the last clear
+	Poked    bool // a sensor that has asked once and is timed since; a question that has been asked
+	Expired  bool // its time to wait is over: what it is doing now is its last chance
 }
 
 // newRunStates are the states of a run that has not started.
@@ -42,19 +46,25 @@ func newRunStates(d *Definition) RunStates {
 }
 
 // The encoding: a version byte, a flags byte, the number of tasks, then for each task a flags byte, the length of its list if it
-// has one, the number of instances if it is mapped, and for each instance a byte of state and lost flag, its try and its
-// failures. Numbers are uvarints.
+// has one, the way it took if it chose, the number of instances if it is mapped, and for each instance a byte of state and flags, its
+// try and its failures. Numbers are uvarints, a text is its length and its bytes.
 const (
-	statesVersion  = 1
+	statesVersion  = 2 // 1 had fewer flags
 	flagDeadline   = 1
+	flagDoomed     = 2
 	flagMapped     = 1
 	flagLength     = 2
+	flagTaken      = 4
 	instanceLost   = 0x80
+	instanceTimed  = 0x40 // poked, and so timed
+	instanceLast   = 0x20 // expired
+	instanceState  = 0x1f
+	maxTaken       = 1 << 12
 	maxInstances   = 10_000_000
 	bytesPerStatus = 4
 )
 
-var stateCodes = []State{None, Scheduled, Queued, Running, Success, Failed, Skipped, UpstreamFailed, UpForRetry, Restarting, Removed}
+var stateCodes = []State{None, Scheduled, Queued, Running, Success, Failed, Skipped, UpstreamFailed, UpForRetry, Restarting, Removed, UpForReschedule, Deferred, AwaitingInput}
 
 func codeOf(s State) byte {
 	for i, c := range stateCodes {
@@ -72,6 +82,9 @@ func (s RunStates) Encode() []byte {
 	if s.DeadlineFired {
 		flags |= flagDeadline
 	}
+	if s.Doomed {
+		flags |= flagDoomed
+	}
 	b = append(b, statesVersion, flags)
 	b = binary.AppendUvarint(b, uint64(len(s.Tasks)))
 	for _, t := range s.Tasks {
@@ -82,9 +95,16 @@ func (s RunStates) Encode() []byte {
 		if t.Length >= 0 {
 			f |= flagLength
 		}
+		if t.Taken != "" {
+			f |= flagTaken
+		}
 		b = append(b, f)
 		if t.Length >= 0 {
 			b = binary.AppendUvarint(b, uint64(t.Length))
+		}
+		if t.Taken != "" {
+			b = binary.AppendUvarint(b, uint64(len(t.Taken)))
+			b = append(b, t.Taken...)
 		}
 		if t.Mapped {
 			b = binary.AppendUvarint(b, uint64(len(t.Instances)))
@@ -93,6 +113,12 @@ func (s RunStates) Encode() []byte {
 			c := codeOf(in.State)
 			if in.Lost {
 				c |= instanceLost
+			}
+			if in.Poked {
+				c |= instanceTimed
+			}
+			if in.Expired {
+				c |= instanceLast
 			}
 			b = append(b, c)
 			b = binary.AppendUvarint(b, uint64(in.Try))
@@ -108,10 +134,11 @@ var errStates = errors.New("run states are damaged")
 // input can hold.
 func DecodeRunStates(b []byte) (RunStates, error) {
 	d := stateReader{b: b}
-	if v := d.byte(); v != statesVersion && !d.bad {
+	if v := d.byte(); (v < 1 || v > statesVersion) && !d.bad {
 		return RunStates{}, fmt.Errorf("%w: written by a newer version (%d)", errStates, v)
 	}
-	s := RunStates{DeadlineFired: d.byte()&flagDeadline != 0}
+	flags := d.byte()
+	s := RunStates{DeadlineFired: flags&flagDeadline != 0, Doomed: flags&flagDoomed != 0}
 	n := d.count()
 	if d.bad {
 		return RunStates{}, errStates
@@ -125,19 +152,25 @@ func DecodeRunStates(b []byte) (RunStates, error) {
 		if f&flagLength != 0 {
 			t.Length = d.number()
 		}
+		if f&flagTaken != 0 {
+			t.Taken = d.text(maxTaken)
+		}
 		t.Instances = plain[i : i+1 : i+1]
 		if t.Mapped {
 			t.Instances = make([]Instance, d.count())
 		}
 		for j := range t.Instances {
 			c := d.byte()
-			if int(c&^instanceLost) >= len(stateCodes) {
+			if int(c&instanceState) >= len(stateCodes) {
 				d.bad = true
 			}
 			if d.bad {
 				return RunStates{}, errStates
 			}
-			t.Instances[j] = Instance{State: stateCodes[c&^instanceLost], Lost: c&instanceLost != 0, Try: d.number(), Failures: d.number()}
+			t.Instances[j] = Instance{
+				State: stateCodes[c&instanceState], Lost: c&instanceLost != 0, Poked: c&instanceTimed != 0, Expired: c&instanceLast != 0,
+				Try: d.number(), Failures: d.number(),
+			}
 		}
 	}
 	if d.bad || len(d.b) != 0 {
@@ -169,6 +202,18 @@ func (d *stateReader) number() int {
 	}
 	d.b = d.b[n:]
 	return int(v)
+}
+
+// text is a text of at most so many bytes.
+func (d *stateReader) text(most int) string {
+	n := d.number()
+	if d.bad || n > len(d.b) || n > most {
+		d.bad = true
+		return ""
+	}
+	v := string(d.b[:n])
+	d.b = d.b[n:]
+	return v
 }
 
 // count is a number of items that follow, each of at least one byte.
@@ -222,7 +267,7 @@ func (t *TaskStates) summary() State {
 }
 
 // stateOrder says which state of an element speaks for a mapped task: what is unfinished first, then the worst end.
-var stateOrder = [...]State{Running, Restarting, UpForRetry, Queued, Scheduled, None, Failed, UpstreamFailed, Success, Skipped, Removed}
+var stateOrder = [...]State{Running, Restarting, AwaitingInput, UpForRetry, Queued, Scheduled, Deferred, UpForReschedule, None, Failed, UpstreamFailed, Success, Skipped, Removed}
 
 // adapt carries states over to another version of the DAG: tasks that stayed keep theirs, new ones start with none, and what was
 // left of tasks that are gone is dropped from the states (their history remains).
@@ -233,7 +278,7 @@ func (s RunStates) adapt(from, to []string) RunStates {
 			old[id] = s.Tasks[i]
 		}
 	}
-	out := RunStates{DeadlineFired: s.DeadlineFired, Tasks: make([]TaskStates, len(to))}
+	out := RunStates{DeadlineFired: s.DeadlineFired, Doomed: s.Doomed, Tasks: make([]TaskStates, len(to))}
 	for i, id := range to {
 		t, ok := old[id]
 		if !ok {

@@ -5,17 +5,20 @@ type State string
 
 // The states of a task instance.
 const (
-	None           State = "none"            // waits for its upstreams
-	Scheduled      State = "scheduled"       // decided to run; held back by a limit or its DAG's pause
-	Queued         State = "queued"          // ready: any worker that knows it may claim it
-	Running        State = "running"         // claimed by a worker
-	Success        State = "success"         // ended well; its output is stored
-	Failed         State = "failed"          // ended badly, with no retries left
-	Skipped        State = "skipped"         // decided not to run
-	UpstreamFailed State = "upstream_failed" // cannot run: what it needs failed
-	UpForRetry     State = "up_for_retry"    // failed; runs again at a known time
-	Restarting     State = "restarting"      // cleared while it ran; starts anew when that attempt has ended
-	Removed        State = "removed"         // its task left the DAG
+	None            State = "none"              // waits for its upstreams
+	Scheduled       State = "scheduled"         // decided to run; held back by a limit or its DAG's pause
+	Queued          State = "queued"            // ready: any worker that knows it may claim it
+	Running         State = "running"           // claimed by a worker
+	Success         State = "success"           // ended well; its output is stored
+	Failed          State = "failed"            // ended badly, with no retries left
+	Skipped         State = "skipped"           // decided not to run
+	UpstreamFailed  State = "upstream_failed"   // cannot run: what it needs failed
+	UpForRetry      State = "up_for_retry"      // failed; runs again at a known time
+	UpForReschedule State = "up_for_reschedule" // a sensor between two pokes
+	Deferred        State = "deferred"          // waits for something outside its run, without a slot
+	AwaitingInput   State = "awaiting_input"    // a person is asked
+	Restarting      State = "restarting"        // cleared while it ran; starts anew when that attempt has ended
+	Removed         State = "removed"           // its task left the DAG
 )
 
 // Terminal tells whether s is final unless somebody clears it.
@@ -55,6 +58,7 @@ const (
 	EndTimedOut  Ending = "timed_out" // its ExecutionTimeout passed
 	EndLost      Ending = "lost"      // its worker died or was cut off
 	EndCancelled Ending = "cancelled" // cleared, marked or given back by a drain
+	EndSuspended Ending = "suspended" // never in history: the try goes on later
 )
 
 // A RunType is why a run exists.

@@ -117,6 +117,7 @@ type NewRun struct {
 	Priority    int
 	Deadline    time.Duration // 0: none; a timer of kind TimerDeadline is set at queueing + Deadline
 	OnlyTasks   []string      // a subset of tasks (backfill --tasks); nil: all
+	IgnorePast  bool          // the first of a backfill: DependsOnPast does not hold it
 }
 
 // Created answers for one NewRun.
@@ -141,6 +142,7 @@ type RunRow struct {
 	Note        string
 	Priority    int
 	OnlyTasks   []string
+	IgnorePast  bool
 	QueuedAt    time.Time
 	StartedAt   *time.Time
 	EndedAt     *time.Time
@@ -258,6 +260,10 @@ type RunChange struct {
 	Timers      []Timer   // set, replacing one of the same kind and instance
 	Untimers    []Timer   // taken out; DueAt is ignored
 	Close       []VirtualClose
+	Waits       []Wait        // set, replacing the instance's
+	Unwaits     []TaskKey     // taken out
+	Ask         []QuestionRow // set, replacing the instance's
+	Unask       []TaskKey     // closed; the row stays for people to see
 	Events      []Event
 	Callbacks   []CallbackCall
 }
@@ -286,9 +292,12 @@ type TimerKind string
 
 // The kinds of timers.
 const (
-	TimerRetry    TimerKind = "retry"    // an instance up for retry becomes ready
-	TimerRestart  TimerKind = "restart"  // the grace of a cleared, still running attempt ends
-	TimerDeadline TimerKind = "deadline" // the run's deadline passes
+	TimerRetry    TimerKind = "retry"     // an instance up for retry becomes ready
+	TimerRestart  TimerKind = "restart"   // the grace of a cleared, still running attempt ends
+	TimerPoke     TimerKind = "poke"      // a sensor looks again
+	TimerGiveUp   TimerKind = "give_up"   // an instance has waited as long as it may
+	TimerDeadline TimerKind = "deadline"  // the run's deadline passes
+	TimerRunLimit TimerKind = "run_limit" // the run has taken as long as it may
 )
 
 // A Timer is due at a time of the store's clock.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,6 +21,23 @@ type taskInputs struct {
 	zone    *time.Location
 	element int // index of the mapped instance; −1 when not mapped
 	from    map[*Task]Input
+	label   string                                  // name of the element, once it is known
+	relabel func(ctx context.Context, label string) // tells it while the attempt runs; may be nil
+}
+
+// maxLabel is how many characters of an element's name are kept.
+const maxLabel = 200
+
+func (in *taskInputs) nameAs(ctx context.Context, label string) {
+	if r := []rune(printable(label)); len(r) > maxLabel {
+		label = string(r[:maxLabel-1]) + "…"
+	} else {
+		label = string(r)
+	}
+	in.label = label
+	if label != "" && in.relabel != nil {
+		in.relabel(ctx, label)
+	}
 }
 
 func (in *taskInputs) latest(t *Task) (Attempt, error) {
@@ -43,6 +61,9 @@ func decodeValue[T any](raw []byte, t *Task) (T, error) {
 	var v T
 	if raw == nil && t.checkOutput == nil {
 		return v, nil // a task without output
+	}
+	if t.spec.Chooses {
+		raw = unwrapTaken(raw)
 	}
 	if raw == nil {
 		return v, Permanent(fmt.Errorf("input of %s: it is success but has no output in this run: clear it, or mark it with an output", t.spec.ID))
@@ -72,25 +93,59 @@ func decodeListItem[T any](in *taskInputs, t *Task) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	raw, err := listItem(a.Output, in.element)
+	return decodeItem[T](a, t, in.element)
+}
+
+func decodeItem[T any](a Attempt, t *Task, i int) (T, error) {
+	var v T
+	list := a.Output
+	if t.spec.Chooses {
+		list = unwrapTaken(list)
+	}
+	raw, err := listItem(list, i)
 	if err != nil {
 		return v, Permanent(fmt.Errorf("input of %s: %w", t.spec.ID, err))
 	}
-	return decodeValue[T](raw, t)
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return v, Permanent(fmt.Errorf("input of %s: element %d of its output does not decode into %T: %w", t.spec.ID, i, v, err))
+	}
+	return v, nil
 }
 
-func decodeResult[T any](in *taskInputs, t *Task) (Result[T], error) {
-	a, err := in.latest(t)
-	if err != nil {
-		return Result[T]{}, err
-	}
+// resultOf is how an attempt ended, as a reader of h sees it: of a way that was not taken it is a skip.
+func resultOf[T any](a Attempt, h *node) (Result[T], error) {
 	r := Result[T]{State: a.State}
-	if a.State == Success {
-		r.Value, err = decodeValue[T](a.Output, t)
-		return r, err
+	switch {
+	case a.State != Success:
+		r.Err = errors.New(a.Error)
+		return r, nil
+	case !h.task.went(a.Output, h.port):
+		r.State, r.Err = Skipped, fmt.Errorf("%s took another way", h.task.spec.ID)
+		return r, nil
 	}
-	r.Err = errors.New(a.Error)
-	return r, nil
+	var err error
+	r.Value, err = decodeValue[T](a.Output, h.task)
+	return r, err
+}
+
+// went tells whether an output of t says that it went this way; any will do for "".
+func (t *Task) went(output []byte, port string) bool {
+	if port == "" {
+		return true
+	}
+	name, err := t.takenBy(output)
+	return err == nil && name == port
+}
+
+// succeeded tells whether what h stands for has succeeded: every element of a mapped task, and by this way of one that chooses.
+func (in *taskInputs) succeeded(h *node) bool {
+	got := in.from[h.task].Attempts
+	for _, a := range got {
+		if a.State != Success || !h.task.went(a.Output, h.port) {
+			return false
+		}
+	}
+	return len(got) > 0
 }
 
 // encodeOutput turns what a body returned into bytes as they are stored.

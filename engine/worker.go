@@ -109,10 +109,10 @@ func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputK
 			if u.kind == OrderEdge {
 				continue
 			}
-			key := InputKey{Run: l.Lease.Run, Task: u.task.spec.ID, MapIndex: -1, Settled: u.kind == SettledEdge}
+			key := InputKey{Run: l.Lease.Run, Task: u.task.spec.ID, MapIndex: -1, Settled: u.kind != ValueEdge}
 			if u.task.over != nil {
 				key.MapIndex = AllElements
-				if u.task == t.over {
+				if u.task == t.over && !t.overAll {
 					key.MapIndex = l.MapIndex
 				}
 			}
