@@ -116,7 +116,6 @@ func call(ctx context.Context, a *attempt) (out []byte, err error) {
 // finish says how the attempt ended, by what its body returned and why its context was cancelled.
 func (a *attempt) finish(ctx context.Context, out []byte, err, cause error) {
 	a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: endingOf(err, cause), Err: err, Output: out, Inputs: inputsRead(a.inputs.from)}
-	a.end.Label = a.inputs.label
 	if suspended := (*suspendError)(nil); a.end.Ending == EndSuspended && errors.As(err, &suspended) {
 		a.end.Suspend = &suspended.Suspension
 		return

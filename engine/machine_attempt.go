@@ -17,10 +17,10 @@ type AttemptEnd struct {
 	QueuedAt  *time.Time
 	StartedAt *time.Time
 	Inputs    []byte
-	Label     string      // of the element it worked on; "": none
-	Suspend   *Suspension // the try is not over: it waits
-	GivenBack bool        // by a drain: ready again at once, counts nothing
-	Random    float64     // in [0, 1), for jitter
+	Extras    map[string][]byte // JSON objects for the assets that it updates
+	Suspend   *Suspension       // the try is not over: it waits
+	GivenBack bool              // by a drain: ready again at once, counts nothing
+	Random    float64           // in [0, 1), for jitter
 }
 
 // endAttempt takes in how an attempt ended. The caller has made sure that it held its lease until now.

@@ -23,6 +23,18 @@ type Reader interface {
 	Attempt(ctx context.Context, key TaskKey, try int) (Attempt, error)
 	Timers(ctx context.Context, runs []int64) ([]Timer, error)
 	Virtuals(ctx context.Context, runs []int64) ([]VirtualRow, error)
+	ElementNames(ctx context.Context, runs []int64) (map[TaskKey]string, error)
+	TaskNotes(ctx context.Context, runs []int64) (map[TaskKey]string, error)
+	// RunWaits returns what instances of these runs wait for outside them.
+	RunWaits(ctx context.Context, runs []int64) ([]Wait, error)
+	// Questions returns those of the runs given, or, with none given, the open ones of all, oldest first, at most limit.
+	Questions(ctx context.Context, runs []int64, limit int) ([]QuestionRow, error)
+	// Pools returns all pools with what is taken of them, by name.
+	Pools(ctx context.Context) ([]PoolRow, error)
+	// RunAssets returns the events that triggered a run, oldest first.
+	RunAssets(ctx context.Context, run int64) ([]AssetEvent, error)
+	// AssetEvents returns the newest events of an asset, or of all for "", newest first.
+	AssetEvents(ctx context.Context, asset string, limit int) ([]AssetEvent, error)
 	Workers(ctx context.Context) ([]WorkerRow, error)
 	// Messages returns the newest items of the outbox, for doctor and UI.
 	Messages(ctx context.Context, limit int) ([]MessageRow, error)
@@ -72,6 +84,13 @@ type WorkerRow struct {
 	Leases   int
 }
 
+// A PoolRow is a pool and how it stands.
+type PoolRow struct {
+	Pool
+	Running int // slots that leased tasks take
+	Queued  int // slots that ready tasks ask for
+}
+
 // A MessageRow is an item of the outbox as people see it.
 type MessageRow struct {
 	Message
@@ -83,23 +102,41 @@ type MessageRow struct {
 
 // A Spec is a DAG's definition as data: what UI, API and other processes see of it.
 type Spec struct {
-	DAG            string      `json:"dag"`
-	Doc            string      `json:"doc,omitempty"`
-	Tags           []string    `json:"tags,omitempty"`
-	Owners         []string    `json:"owners,omitempty"`
-	Schedule       string      `json:"schedule,omitempty"` // as written; "" for none
-	Zone           string      `json:"zone,omitempty"`
-	Catchup        bool        `json:"catchup,omitempty"`
-	StartDate      *time.Time  `json:"start_date,omitempty"`
-	EndDate        *time.Time  `json:"end_date,omitempty"`
-	MaxActiveRuns  int         `json:"max_active_runs"`
-	MaxActiveTasks int         `json:"max_active_tasks"`
-	Deadline       Duration    `json:"deadline,omitempty"`
-	RunTimeout     Duration    `json:"run_timeout,omitempty"`
-	Params         []byte      `json:"params,omitempty"` // JSON Schema of the params
-	FailOnAnyTask  bool        `json:"fail_on_any_task,omitempty"`
-	Tasks          []TaskSpec  `json:"tasks"` // in topological order
-	Groups         []GroupSpec `json:"groups,omitempty"`
+	DAG            string         `json:"dag"`
+	Doc            string         `json:"doc,omitempty"`
+	Tags           []string       `json:"tags,omitempty"`
+	Owners         []string       `json:"owners,omitempty"`
+	Schedule       string         `json:"schedule,omitempty"` // as written; "" for none
+	Zone           string         `json:"zone,omitempty"`
+	Catchup        bool           `json:"catchup,omitempty"`
+	StartDate      *time.Time     `json:"start_date,omitempty"`
+	EndDate        *time.Time     `json:"end_date,omitempty"`
+	MaxActiveRuns  int            `json:"max_active_runs"`
+	MaxActiveTasks int            `json:"max_active_tasks"`
+	Deadline       Duration       `json:"deadline,omitempty"`
+	RunTimeout     Duration       `json:"run_timeout,omitempty"`
+	Assets         *AssetSpec     `json:"assets,omitempty"` // what schedules it, beside Schedule
+	Watermark      *WatermarkSpec `json:"watermark,omitempty"`
+	Weight         int            `json:"weight,omitempty"`
+	MaxFailedRuns  int            `json:"max_consecutive_failed_runs,omitempty"`
+	Pin            bool           `json:"pin,omitempty"`
+	Params         []byte         `json:"params,omitempty"` // JSON Schema of the params
+	FailOnAnyTask  bool           `json:"fail_on_any_task,omitempty"`
+	Tasks          []TaskSpec     `json:"tasks"` // in topological order
+	Groups         []GroupSpec    `json:"groups,omitempty"`
+}
+
+// An AssetSpec is a condition on assets: of one asset, or that all or any of several hold. Exactly one field is set.
+type AssetSpec struct {
+	Asset string      `json:"asset,omitempty"`
+	All   []AssetSpec `json:"all,omitempty"`
+	Any   []AssetSpec `json:"any,omitempty"`
+}
+
+// A WatermarkSpec holds scheduled runs until a stream has passed the end of their day.
+type WatermarkSpec struct {
+	Stream string   `json:"stream"`
+	Limit  Duration `json:"limit,omitempty"` // after it fell due; 0: for ever
 }
 
 // A GroupSpec is a task group.

@@ -69,6 +69,7 @@ const (
 	ScheduledRun RunType = "scheduled"
 	ManualRun    RunType = "manual"
 	BackfillRun  RunType = "backfill"
+	AssetRun     RunType = "asset_triggered" // assets that schedule the DAG were updated
 )
 
 // A TriggerRule says which ends of its upstreams let a task run. The rules are Airflow's; see [TriggerRule.Decide].

@@ -35,6 +35,12 @@ type Registry interface {
 	Register(ctx context.Context, dags []DAGRecord) ([]DAGStatus, error)
 	// SetPaused pauses or unpauses a DAG. ErrNotFound when there is none of that id.
 	SetPaused(ctx context.Context, dag string, paused bool) error
+	// SetRunNote and SetTaskNote set what people have noted; "" takes a note away. ErrNotFound when there is no such run.
+	SetRunNote(ctx context.Context, run int64, note, by string) error
+	SetTaskNote(ctx context.Context, key TaskKey, note, by string) error
+	// SetPool makes or changes a pool; DeletePool takes it away. A pool that tasks name and that there is not has no slot.
+	SetPool(ctx context.Context, p Pool) error
+	DeletePool(ctx context.Context, name string) error
 	// CreateRuns stores new runs as queued, all in one transaction, and answers for each, in order: its key, or Exists
 	// with the key of the run that has its (DAG, logical date) or (DAG, run id) already.
 	CreateRuns(ctx context.Context, runs []NewRun) ([]Created, error)
@@ -70,12 +76,26 @@ type Dispatcher interface {
 	DueTimers(ctx context.Context, dags []string, limit int) ([]Timer, error)
 	// NextTimer returns when the next timer of these DAGs falls due; zero when there is none.
 	NextTimer(ctx context.Context, dags []string) (time.Time, error)
-	// Idle returns up to limit runs of the DAGs given that are running and have nothing queued, leased or timed but their own
-	// deadline.
+	// Waits returns up to limit waits of the given kind that runs of these DAGs have, in the order of their keys, from after on. Of kind
+	// WaitRun only those whose run has ended, or is not there.
+	Waits(ctx context.Context, dags []string, kind WaitKind, after TaskKey, limit int) ([]DueWait, error)
+	// HeldRuns returns up to limit queued runs of these DAGs that are held, oldest first, and Release lets one start.
+	HeldRuns(ctx context.Context, dags []string, limit int) ([]RunRow, error)
+	Release(ctx context.Context, run int64) error
+	// PendingAssets returns, for each of these DAGs that is scheduled by assets, the events that it has not been run for, oldest first.
+	PendingAssets(ctx context.Context, dags []string) ([]AssetEvent, error)
+	// CreateAssetRun stores a run that these events of its DAG have triggered, in one transaction with taking them out of what is pending.
+	// ErrConflict when one of them is not pending any more: nothing is stored then.
+	CreateAssetRun(ctx context.Context, n NewRun, events []int64) (int64, error)
+
+	// Idle returns up to limit runs of the DAGs given that are running and have nothing queued, leased, timed (but the run's own
+	// timers), waiting or asked.
 	Idle(ctx context.Context, dags []string, limit int) ([]int64, error)
 
 	// Inputs returns, for each key in order, the latest successful attempt's output, or the latest end for Settled ones.
 	Inputs(ctx context.Context, keys []InputKey) ([]Input, error)
+	// NameElement stores the name of the element that a lease works on. ErrLostLease when it is not held any more.
+	NameElement(ctx context.Context, lease Lease, name string) error
 	// ReportVirtual stores the state of virtual nodes under their runner's lease. ErrLostLease when it is not held any
 	// more: nothing is stored then.
 	ReportVirtual(ctx context.Context, lease Lease, nodes []VirtualState) error
@@ -86,7 +106,7 @@ type DAGRecord struct {
 	ID            string
 	Version       string
 	Build         string
-	Spec          Spec
+	Spec          Spec // Spec.Assets names the assets that schedule it
 	MaxActiveRuns int
 }
 
@@ -118,6 +138,41 @@ type NewRun struct {
 	Deadline    time.Duration // 0: none; a timer of kind TimerDeadline is set at queueing + Deadline
 	OnlyTasks   []string      // a subset of tasks (backfill --tasks); nil: all
 	IgnorePast  bool          // the first of a backfill: DependsOnPast does not hold it
+	Hold        *Hold         // nil: it may start at once
+}
+
+// A Hold keeps a queued run from starting until a stream's watermark has passed a time.
+type Hold struct {
+	Stream string
+	Passed time.Time  // the watermark that is asked for
+	Limit  *time.Time // when the run fails if that has not come; nil: it waits for ever
+}
+
+// A DueWait is a wait to be looked at.
+type DueWait struct {
+	Wait
+	Target RunState // of WaitRun: how that run ended; "" when there is none
+}
+
+// A Pool is a number of slots that tasks of any DAG share.
+type Pool struct {
+	Name        string
+	Slots       int // 0: nothing of it runs
+	Description string
+}
+
+// An AssetEvent says that an asset was updated.
+type AssetEvent struct {
+	ID       int64
+	Asset    string
+	At       time.Time
+	DAG      string // that updated it; "" for a person
+	Run      int64
+	RunID    string
+	Task     string
+	MapIndex int
+	Extra    []byte // JSON object; nil: none
+	For      string // DAG for which it is pending, in an answer of PendingAssets
 }
 
 // Created answers for one NewRun.
@@ -143,6 +198,7 @@ type RunRow struct {
 	Priority    int
 	OnlyTasks   []string
 	IgnorePast  bool
+	Hold        *Hold // while it is held
 	QueuedAt    time.Time
 	StartedAt   *time.Time
 	EndedAt     *time.Time
@@ -172,6 +228,8 @@ type QueueItem struct {
 	Try      int
 	Priority int
 	Queue    string
+	Pool     string // "": none
+	Slots    int    // that it takes of the pool, 1 or more; 0 without one
 	// Lease and Worker are set when the item is handed over to a worker in the transition that makes it ready. When that
 	// worker has no row any more the item is queued without a lease.
 	Lease  uuid.UUID
@@ -203,6 +261,10 @@ type ClaimDAG struct {
 	MaxActive int
 	// TaskLimits are limits per task over all processes, held exactly; nil: none.
 	TaskLimits map[string]int
+	// Pooled tells that some of its tasks take slots of pools: held exactly too.
+	Pooled bool
+	// Weight is its share of the slots beside those of others that have ready tasks; 0 counts as 1.
+	Weight int
 }
 
 // A WorkerInfo is what a worker process tells of itself when it joins.
@@ -262,6 +324,7 @@ type RunChange struct {
 	Close       []VirtualClose
 	Waits       []Wait        // set, replacing the instance's
 	Unwaits     []TaskKey     // taken out
+	Assets      []AssetEvent  // what was updated; each becomes pending for every DAG that is scheduled by its asset
 	Ask         []QuestionRow // set, replacing the instance's
 	Unask       []TaskKey     // closed; the row stays for people to see
 	Events      []Event

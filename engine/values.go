@@ -21,8 +21,7 @@ type taskInputs struct {
 	zone    *time.Location
 	element int // index of the mapped instance; −1 when not mapped
 	from    map[*Task]Input
-	label   string                                  // name of the element, once it is known
-	relabel func(ctx context.Context, label string) // tells it while the attempt runs; may be nil
+	relabel func(ctx context.Context, label string) // tells the name of the element; may be nil
 }
 
 // maxLabel is how many characters of an element's name are kept.
@@ -34,7 +33,6 @@ func (in *taskInputs) nameAs(ctx context.Context, label string) {
 	} else {
 		label = string(r)
 	}
-	in.label = label
 	if label != "" && in.relabel != nil {
 		in.relabel(ctx, label)
 	}
