@@ -57,6 +57,9 @@ func (r *Runtime) execute(ctx context.Context, a *attempt) {
 		once.Do(func() {
 			a.finish(tctx, out, err, context.Cause(ctx))
 			a.end.StartedAt = &started
+			if len(tc.updates) > 0 {
+				a.end.Extras = tc.attached()
+			}
 			r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
 		})
 	}
@@ -77,8 +80,15 @@ func (r *Runtime) execute(ctx context.Context, a *attempt) {
 // taskContext is what the body may ask for. Most attempts of a busy engine log nothing: the log is made when it is first asked for.
 func (r *Runtime) taskContext(a *attempt) *taskContext {
 	info := TaskInfo{DAG: a.DAG, RunID: a.Run.RunID, Run: a.Lease.Run, Task: a.Lease.Task, MapIndex: a.MapIndex, Try: a.Try, Worker: r.cfg.Name}
-	tc := &taskContext{info: info, lease: a.Lease}
+	tc := &taskContext{info: info, lease: a.Lease, store: r.store, control: r.control, updates: a.task.spec.Updates}
 	tc.log = sync.OnceValue(func() *slog.Logger { return taskLogger(r.log, r.logs.attempt(a.TaskKey, a.Try), info) })
+	if a.task.elementName != nil {
+		a.inputs.relabel = func(ctx context.Context, name string) {
+			if err := r.store.NameElement(ctx, a.Lease, name); err != nil && !errors.Is(err, ErrLostLease) {
+				r.warn(ctx, "name an element", err) // it shows by its number
+			}
+		}
+	}
 	if !a.task.spec.HasVirtual {
 		return tc
 	}

@@ -24,6 +24,7 @@ type Definition struct {
 	callbacks callbackSet
 	decode    func([]byte) error
 	exact     bool
+	pooled    bool // some task takes slots of a pool
 	zone      *time.Location
 	taskIDs   []string
 	limits    map[string]int // MaxActive by task; nil: none
@@ -81,6 +82,7 @@ func Compile(dags ...AnyDAG) (*Catalog, error) {
 		c.ids = append(c.ids, g.spec.DAG)
 	}
 	sort.Strings(c.ids)
+	errs = append(errs, c.checkTriggers()...)
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
@@ -109,6 +111,7 @@ func (g *graph) compile() *Definition {
 			}
 			d.limits[t.spec.ID] = t.spec.MaxActive
 		}
+		d.pooled = d.pooled || t.spec.Pool != ""
 	}
 	g.spec.Tasks = nil
 	for _, t := range tasks {
@@ -146,11 +149,10 @@ func (g *graph) compile() *Definition {
 	g.spec.Params = g.paramsSchema
 	d.Spec = g.spec
 	d.Version = versionOf(g.spec)
-	d.zone = time.UTC
-	if zone, err := LoadZone(g.spec.Zone); err == nil {
-		d.zone = zone
-	}
-	if g.spec.Schedule != "" {
+	d.zone = g.zone()
+	if g.timetable != nil {
+		d.timetable = g.timetable
+	} else if g.spec.Schedule != "" {
 		if tt, err := ParseSchedule(g.spec.Schedule, g.spec.Zone); err == nil {
 			d.timetable = tt
 		}
@@ -267,6 +269,11 @@ func (t *Task) describe(f any) {
 		name := fn.Name()
 		t.spec.Body = strings.TrimSuffix(name[strings.LastIndex(name, "/")+1:], "-fm")
 	}
+}
+
+// newRun is a run of the DAG as it is made now.
+func (d *Definition) newRun(t RunType, _ time.Time) NewRun {
+	return NewRun{DAG: d.Spec.DAG, Type: t, Version: d.Version, Deadline: time.Duration(d.Spec.Deadline)}
 }
 
 // Timeline is the DAG's schedule at work; registered is when it was first registered.

@@ -156,7 +156,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 			}
 			budget -= most - r.handOver(&change, row, worker, most, next)
 		}
-		next.left = next.left || len(change.Enqueue) > 0 && change.Enqueue[len(change.Enqueue)-1].Worker == 0
+		next.left = next.left || slices.ContainsFunc(change.Enqueue, func(q QueueItem) bool { return q.Worker == 0 })
 		changes = append(changes, change)
 		for _, i := range byRun[row.Key] {
 			if e := batch[i].end; held[i] && e.Ending == EndSuccess && len(change.Enqueue) > 0 {
@@ -177,7 +177,7 @@ func (r *Runtime) handOver(c *RunChange, row RunRow, worker int64, budget int, n
 		if budget == 0 {
 			return 0
 		}
-		if !slices.Contains(r.cfg.Queues, q.Queue) {
+		if q.Pool != "" || !slices.Contains(r.cfg.Queues, q.Queue) {
 			continue
 		}
 		q.Worker, q.Lease = worker, uuid.New()

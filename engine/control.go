@@ -137,6 +137,87 @@ func checkRunID(id string) error {
 	return nil
 }
 
+// Answer answers the open question of a task instance; by is who did. An answer that the question does not have is an [InvalidError]; a
+// question that is not open any more is ErrConflict.
+func (c *Control) Answer(ctx context.Context, key TaskKey, dag, run, choice, by string) error {
+	d, err := c.definition(dag)
+	if err != nil {
+		return err
+	}
+	t, ok := d.byID[key.Task]
+	if !ok || len(t.spec.Answers) == 0 {
+		return fmt.Errorf("question %s of run %s of %s: %w", key.Task, run, dag, ErrNotFound)
+	}
+	if !slices.Contains(t.spec.Answers, choice) {
+		return &InvalidError{Field: "choice", Message: fmt.Sprintf("%q is no answer; give one of %q", choice, t.spec.Answers)}
+	}
+	return c.change(ctx, dag, run, by, false, func(m *machine) error {
+		key.Run = m.row.Key
+		if !m.answer(key, choice) {
+			return fmt.Errorf("question %s of run %s of %s: it is not open: %w", key.Task, run, dag, ErrConflict)
+		}
+		return nil
+	})
+}
+
+// UpdateAsset notes by a person's word that an asset was updated, outside any run. extra is a JSON object or nil.
+func (c *Control) UpdateAsset(ctx context.Context, a Asset, extra []byte, by string) error {
+	if err := checkAsset(string(a)); err != nil {
+		return &InvalidError{Field: "asset", Message: err.Error()}
+	}
+	if err := c.store.EmitAsset(ctx, AssetEvent{Asset: string(a), Extra: extra, MapIndex: -1, Task: by}); err != nil {
+		return err
+	}
+	c.wake()
+	return nil
+}
+
+// SetPool makes or changes a pool.
+func (c *Control) SetPool(ctx context.Context, p Pool) error {
+	if err := checkID("pool", p.Name); err != nil {
+		return &InvalidError{Field: "name", Message: err.Error()}
+	}
+	if p.Slots < 0 || p.Slots > 1<<30 {
+		return &InvalidError{Field: "slots", Message: fmt.Sprintf("is %d; give 0 or more", p.Slots)}
+	}
+	if err := c.store.SetPool(ctx, p); err != nil {
+		return err
+	}
+	c.wake()
+	return nil
+}
+
+// DeletePool takes a pool away; tasks that name it wait, with that reason. ErrNotFound when there is none.
+func (c *Control) DeletePool(ctx context.Context, name string) error {
+	return c.store.DeletePool(ctx, name)
+}
+
+// maxNote is how many characters a note may have.
+const maxNote = 1000
+
+// NoteRun and NoteTask set what people have noted about a run or a task instance; "" takes the note away.
+func (c *Control) NoteRun(ctx context.Context, dag, run, note, by string) error {
+	return c.note(ctx, dag, run, note, func(key int64) error { return c.store.SetRunNote(ctx, key, note, by) })
+}
+
+// NoteTask is [Control.NoteRun] for a task instance.
+func (c *Control) NoteTask(ctx context.Context, dag, run, task string, mapIndex int, note, by string) error {
+	return c.note(ctx, dag, run, note, func(key int64) error {
+		return c.store.SetTaskNote(ctx, TaskKey{key, task, mapIndex}, note, by)
+	})
+}
+
+func (c *Control) note(ctx context.Context, dag, run, note string, set func(int64) error) error {
+	if len([]rune(note)) > maxNote {
+		return &InvalidError{Field: "note", Message: fmt.Sprintf("has %d characters; at most %d are kept", len([]rune(note)), maxNote)}
+	}
+	row, err := c.store.RunByID(ctx, dag, run)
+	if err != nil {
+		return err
+	}
+	return set(row.Key)
+}
+
 // SetPaused pauses or unpauses a DAG: a paused one starts no run and no task; what runs goes on.
 func (c *Control) SetPaused(ctx context.Context, dag string, paused bool) error {
 	if err := c.store.SetPaused(ctx, dag, paused); err != nil {
@@ -169,6 +250,7 @@ func (c *Control) Clear(ctx context.Context, dag, run string, s Selection, dryRu
 		if picked, err = m.pick(s); err != nil {
 			return err
 		}
+		picked = m.withSetups(picked)
 		m.clear(picked, leased)
 		return nil
 	})

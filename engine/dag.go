@@ -60,15 +60,7 @@ func (d *DAG[P]) Run() Node[Run[P]] {
 		if err != nil {
 			return Run[P]{}, err
 		}
-		r := Run[P]{DAG: in.run.DAG, ID: in.run.RunID, Type: in.run.Type, Params: p}
-		if in.run.Logical != nil {
-			r.Logical = *in.run.Logical
-			r.Day = DayOf(r.Logical, in.zone)
-		}
-		if in.run.Start != nil && in.run.End != nil {
-			r.Start, r.End = *in.run.Start, *in.run.End
-		}
-		return r, nil
+		return runOf(&in.run, p, in.zone), nil
 	}}
 }
 

@@ -28,7 +28,8 @@ type graph struct {
 	callbacks    callbackSet
 	decodeParams func([]byte) error
 	paramsSchema []byte
-	exactTasks   bool // MaxActiveTasks was given: held exactly
+	timetable    Timetable // of [OnTimetable]
+	exactTasks   bool      // MaxActiveTasks was given: held exactly
 }
 
 func newGraph(id, where string) *graph {

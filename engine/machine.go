@@ -159,6 +159,7 @@ func (m *machine) requeue(t *Task, in *Instance, mapIndex int) {
 	in.State = Queued
 	m.change.Enqueue = append(m.change.Enqueue, QueueItem{
 		TaskKey: m.key(t, mapIndex), DAG: m.row.DAG, Try: in.Try, Queue: t.spec.Queue, Priority: t.spec.Priority + m.row.Priority,
+		Pool: t.spec.Pool, Slots: t.spec.PoolSlots,
 	})
 }
 

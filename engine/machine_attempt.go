@@ -59,7 +59,9 @@ func (m *machine) endAttempt(e AttemptEnd) {
 	case e.Suspend != nil: // that was its last chance
 		in.State, a.Ending, a.Error = Failed, EndTimedOut, gaveUpReason(t)
 	case e.Ending == EndSuccess:
-		m.succeed(t, st, in, &a)
+		if m.succeed(t, st, in, &a); in.State == Success {
+			m.updated(t, e.Lease.MapIndex, e.Extras)
+		}
 	case e.Ending == EndSkipped:
 		in.State = Skipped
 	case e.Ending == EndCancelled:

@@ -47,6 +47,23 @@ func Schedule(spec, zone string) DAGOption {
 	})
 }
 
+// OnTimetable runs the DAG by a calendar of your own, in the place of [Schedule]. name tells people what it is; zone is that of the DAG's
+// days ("" is UTC).
+func OnTimetable(t Timetable, name, zone string) DAGOption {
+	return dagOption(func(g *graph) {
+		if zone == "" {
+			zone = "UTC"
+		}
+		if t == nil || name == "" {
+			g.fail(g.where, "OnTimetable: give a timetable and a name for people")
+		}
+		if _, err := LoadZone(zone); err != nil {
+			g.fail(g.where, "%v", err)
+		}
+		g.timetable, g.spec.Schedule, g.spec.Zone = t, name, zone
+	})
+}
+
 // Catchup runs each interval that was missed while nothing ran, from the start date on. Without it at most the latest is run.
 func Catchup() DAGOption { return dagOption(func(g *graph) { g.spec.Catchup = true }) }
 
@@ -118,6 +135,27 @@ func MaxActiveTasks(n int) DAGOption {
 	})
 }
 
+// Weight is the DAG's share of a worker's slots beside other DAGs with ready tasks: 2 gets twice as many as 1, which is the default. No
+// DAG gets nothing.
+func Weight(n int) DAGOption {
+	return dagOption(func(g *graph) {
+		if n < 1 || n > 1000 {
+			g.fail(g.where, "Weight(%d): must be 1 to 1000", n)
+		}
+		g.spec.Weight = n
+	})
+}
+
+// MaxConsecutiveFailedRuns pauses the DAG when so many of its scheduled runs in a row have failed.
+func MaxConsecutiveFailedRuns(n int) DAGOption {
+	return dagOption(func(g *graph) {
+		if n < 1 {
+			g.fail(g.where, "MaxConsecutiveFailedRuns(%d): must be at least 1", n)
+		}
+		g.spec.MaxFailedRuns = n
+	})
+}
+
 // Tags are words by which people find the DAG.
 func Tags(tags ...string) DAGOption {
 	return dagOption(func(g *graph) { g.spec.Tags = append(g.spec.Tags, tags...) })
@@ -181,6 +219,23 @@ func MaxActive(n int) TaskOption {
 			t.g.fail(t.where, "task %q: MaxActive(%d): must be at least 1", t.spec.ID, n)
 		}
 		t.spec.MaxActive = n
+	})
+}
+
+// InPool makes each instance of the task take slots of a pool while it runs, one unless told otherwise: a number of slots that tasks of
+// any DAG share. Pools are made by the API, the UI or [Control.SetPool]; one that there is not has no slots.
+func InPool(name string, slots ...int) TaskOption {
+	return taskOption(func(t *Task) {
+		if err := checkID("pool", name); err != nil {
+			t.g.fail(t.where, "task %q: %v", t.spec.ID, err)
+		}
+		t.spec.Pool, t.spec.PoolSlots = name, 1
+		if len(slots) > 0 {
+			t.spec.PoolSlots = slots[0]
+		}
+		if len(slots) > 1 || t.spec.PoolSlots < 1 {
+			t.g.fail(t.where, "task %q: InPool(%q, %v): give one number of slots, at least 1", t.spec.ID, name, slots)
+		}
 	})
 }
 

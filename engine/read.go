@@ -173,7 +173,11 @@ type TaskSpec struct {
 	FailRun           bool          `json:"fail_run,omitempty"`   // a teardown whose failure fails the run
 	PokeEvery         Duration      `json:"poke_every,omitempty"` // of a sensor
 	WaitLimit         Duration      `json:"wait_limit,omitempty"` // how long it may wait without a slot; 0: for ever
-	Answers           []string      `json:"answers,omitempty"`    // of a question
+	AwaitsRun         bool          `json:"awaits_run,omitempty"`
+	Updates           []string      `json:"updates,omitempty"` // assets
+	Pool              string        `json:"pool,omitempty"`
+	PoolSlots         int           `json:"pool_slots,omitempty"`
+	Answers           []string      `json:"answers,omitempty"` // of a question
 	DefaultAnswer     string        `json:"default_answer,omitempty"`
 	DependsOnPast     bool          `json:"depends_on_past,omitempty"`
 	WaitForDownstream bool          `json:"wait_for_downstream,omitempty"`

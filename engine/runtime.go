@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,7 +78,9 @@ type Runtime struct {
 	drain   atomic.Bool
 	lastOK  atomic.Pointer[time.Time] // when the last heartbeat that succeeded was sent; measured on the monotonic clock
 	repairs atomic.Int64
-	ready   chan struct{}
+
+	assetDAGs, heldDAGs, pastDAGs []string // DAGs scheduled by assets, held by watermarks, with tasks that depend on their past
+	ready                         chan struct{}
 }
 
 // NewRuntime checks the configuration and makes a runtime.
@@ -95,6 +98,7 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 		stir: make(chan struct{}, 1), tick: make(chan struct{}, 1), ready: make(chan struct{}),
 	}
 	r.versions = r.control.versions
+	r.sortDAGs()
 	r.control.wake = r.wakeAll
 	r.logs = newLogSink(cfg.Store, cfg.Log)
 	for range completers {
@@ -224,6 +228,22 @@ func (r *Runtime) join(ctx context.Context) error {
 	r.worker.Store(id)
 	r.lastOK.Store(&sent)
 	return nil
+}
+
+// sortDAGs notes which DAGs need which of the scheduler's steps.
+func (r *Runtime) sortDAGs() {
+	for _, id := range r.catalog.ids {
+		d := r.catalog.defs[id]
+		if d.Spec.Assets != nil {
+			r.assetDAGs = append(r.assetDAGs, id)
+		}
+		if d.Spec.Watermark != nil {
+			r.heldDAGs = append(r.heldDAGs, id)
+		}
+		if slices.ContainsFunc(d.tasks, func(t *Task) bool { return t.spec.DependsOnPast }) {
+			r.pastDAGs = append(r.pastDAGs, id)
+		}
+	}
 }
 
 // actor is this process, for history.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -32,8 +33,11 @@ func (r *Runtime) schedule(ctx context.Context) {
 			do   func(context.Context) (bool, error)
 		}{
 			{"make scheduled runs", r.makeScheduled},
+			{"make runs triggered by assets", r.makeTriggered},
+			{"release held runs", r.releaseHeld},
 			{"start queued runs", r.startQueued},
 			{"fire timers", r.fireTimers},
+			{"end waits", r.endWaits},
 			{"finish backfills", r.finishBackfills},
 		} {
 			again, err := step.do(ctx)
@@ -70,7 +74,7 @@ func (r *Runtime) untilNext(ctx context.Context) time.Duration {
 
 // makeScheduled makes the runs that are due by their DAG's schedule.
 func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
-	statuses, err := r.store.DAGStatuses(ctx)
+	statuses, err := r.statuses(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -80,9 +84,14 @@ func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 	}
 	more := false
 	for _, s := range statuses {
-		// A process of another version than the latest start's leaves the DAG alone: two of different crons must not both schedule it.
 		d, ok := r.catalog.DAG(s.ID)
-		if !ok || s.Paused || d.timetable == nil || s.Version != d.Version {
+		if !ok || s.Paused || d.timetable == nil || !r.schedules(d, s) {
+			continue
+		}
+		if tripped, err := r.tripped(ctx, d); err != nil || tripped {
+			if err != nil {
+				return false, err
+			}
 			continue
 		}
 		again, err := r.makeDue(ctx, d, s, now)
@@ -92,6 +101,37 @@ func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 		more = more || again
 	}
 	return more, nil
+}
+
+// statuses are how the DAGs stand, by id.
+func (r *Runtime) statuses(ctx context.Context) (map[string]DAGStatus, error) {
+	all, err := r.store.DAGStatuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]DAGStatus, len(all))
+	for _, s := range all {
+		out[s.ID] = s
+	}
+	return out, nil
+}
+
+// schedules tells whether this process schedules a DAG: one of another version than the latest start's leaves it alone, since two of
+// different crons must not both schedule it.
+func (r *Runtime) schedules(d *Definition, s DAGStatus) bool { return s.Version == d.Version }
+
+// tripped pauses a DAG of which too many scheduled runs in a row have failed; true when it did.
+func (r *Runtime) tripped(ctx context.Context, d *Definition) (bool, error) {
+	n := d.Spec.MaxFailedRuns
+	if n == 0 {
+		return false, nil
+	}
+	last, _, err := r.store.Runs(ctx, RunFilter{DAGs: []string{d.Spec.DAG}, Types: []RunType{ScheduledRun}, States: []RunState{RunSuccess, RunFailed}, Limit: n, OrderBy: "-logical"})
+	if err != nil || len(last) < n || slices.ContainsFunc(last, func(row RunRow) bool { return row.State != RunFailed }) {
+		return false, err
+	}
+	r.log.Error("paused: its last scheduled runs have all failed", "dag", d.Spec.DAG, "runs", n)
+	return true, r.store.SetPaused(ctx, d.Spec.DAG, true)
 }
 
 // makeDue makes the next startBatch runs of a DAG that are due; more tells whether there may be others. Dates that have a run of
@@ -127,7 +167,7 @@ func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time
 		start, end := iv.Start.UTC(), iv.End.UTC()
 		out = append(out, NewRun{
 			DAG: d.Spec.DAG, RunID: runID(ScheduledRun, start), Type: ScheduledRun, Logical: &start, Start: &start, End: &end,
-			Version: d.Version, TriggeredBy: "schedule", Deadline: time.Duration(d.Spec.Deadline),
+			Version: d.Version, TriggeredBy: "schedule", Deadline: time.Duration(d.Spec.Deadline), Hold: d.hold(iv),
 		})
 		last = &start
 	}

@@ -77,3 +77,33 @@ func (m *machine) walkDown(t *Task, seen map[int]bool) {
 		}
 	}
 }
+
+// withSetups adds to what is to be cleared the setups that it needs and their teardowns.
+func (m *machine) withSetups(keys []TaskKey) []TaskKey {
+	chosen := map[TaskKey]bool{}
+	for _, k := range keys {
+		chosen[k] = true
+	}
+	add := func(t *Task) {
+		st := &m.states.Tasks[t.index]
+		for j := range st.Instances {
+			if k := m.key(t, st.mapIndex(j)); !chosen[k] {
+				chosen[k] = true
+				keys = append(keys, k)
+			}
+		}
+	}
+	for i := 0; i < len(keys); i++ { // a setup may need another: what is added is looked at too
+		t := m.def.byID[keys[i].Task]
+		if t.spec.Teardown {
+			continue
+		}
+		for _, s := range t.setups {
+			add(s)
+		}
+		for _, d := range t.teardowns {
+			add(d)
+		}
+	}
+	return keys
+}

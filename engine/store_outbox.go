@@ -19,6 +19,8 @@ type Outbox interface {
 	FinishOutbox(ctx context.Context, id int64, claim uuid.UUID, r Delivery) error
 	// Emit stores events that belong to no run's transition (a stream that failed, an alert).
 	Emit(ctx context.Context, events []Event) error
+	// EmitAsset stores an update of an asset that belongs to no run, as a transition would.
+	EmitAsset(ctx context.Context, e AssetEvent) error
 }
 
 // An OutboxClaim asks for messages.

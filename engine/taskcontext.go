@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 )
 
 // A TaskInfo is what an attempt may know of itself.
@@ -26,6 +27,20 @@ type taskContext struct {
 	log    func() *slog.Logger
 	report func(context.Context, []VirtualState) error
 	read   func(context.Context) ([]VirtualState, error)
+
+	store   Store    // nil outside a runtime
+	control *Control // likewise
+	updates []string // assets that the task updates
+
+	mu     sync.Mutex
+	extras map[string][]byte // by asset
+}
+
+// attached are the facts that the body has attached to assets.
+func (t *taskContext) attached() map[string][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.extras
 }
 
 type taskContextKey struct{}

@@ -70,7 +70,7 @@ func (r *Runtime) claimDAGs(turn int) []ClaimDAG {
 	out := make([]ClaimDAG, 0, len(ids))
 	for i := range ids {
 		d := r.catalog.defs[ids[(i+turn)%len(ids)]]
-		c := ClaimDAG{ID: d.Spec.DAG, Room: r.cfg.Slots, TaskLimits: d.limits}
+		c := ClaimDAG{ID: d.Spec.DAG, Room: r.cfg.Slots, TaskLimits: d.limits, Pooled: d.pooled, Weight: d.Spec.Weight}
 		if n := d.Spec.MaxActiveTasks; n != Unlimited {
 			c.Room = min(c.Room, n-r.slots.running(d.Spec.DAG))
 			if d.exact {
