@@ -42,13 +42,13 @@ func (r *Runtime) begin(base context.Context, a *attempt) {
 	r.running.Add(1)
 	go func() {
 		defer cancel(nil)
-		r.execute(ctx, a)
+		r.execute(ctx, base, a)
 	}()
 }
 
 // execute runs the body and hands its end to the completer: once, when the body returns, or without it when it does not heed its
 // cancelled context for a while.
-func (r *Runtime) execute(ctx context.Context, a *attempt) {
+func (r *Runtime) execute(ctx, base context.Context, a *attempt) {
 	started := r.clock.Now()
 	tc := r.taskContext(a)
 	tctx := context.WithValue(ctx, taskContextKey{}, tc)
@@ -60,7 +60,11 @@ func (r *Runtime) execute(ctx context.Context, a *attempt) {
 			if len(tc.updates) > 0 {
 				a.end.Extras = tc.attached()
 			}
-			r.ends[int(uint64(a.Lease.Run)%uint64(len(r.ends)))] <- a
+			if tx := tc.tx.take(); tx != nil && a.end.Ending == EndSuccess {
+				r.endInTx(base, a, tx)
+				return
+			}
+			r.ends[r.completerOf(a)] <- a
 		})
 	}
 	if a.task.timeout > 0 {
@@ -75,6 +79,9 @@ func (r *Runtime) execute(ctx context.Context, a *attempt) {
 	defer stop()
 	out, err := call(tctx, a)
 	end(out, err)
+	if tx := tc.tx.take(); tx != nil {
+		tx.Rollback(base) // unless it was committed; only now, when the body does not use it any more
+	}
 }
 
 // taskContext is what the body may ask for. Most attempts of a busy engine log nothing: the log is made when it is first asked for.

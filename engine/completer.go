@@ -95,6 +95,15 @@ func (r *Runtime) endBatch(ctx context.Context, batch []*attempt) error {
 	if err != nil {
 		return err
 	}
+	r.ended(ctx, batch, next)
+	return nil
+}
+
+// completerOf is the completer that stores the ends of an attempt's run.
+func (r *Runtime) completerOf(a *attempt) int { return int(uint64(a.Lease.Run) % uint64(len(r.ends))) }
+
+// ended gives back the slots of attempts whose ends are stored and begins what was handed over.
+func (r *Runtime) ended(ctx context.Context, batch []*attempt, next handover) {
 	for _, a := range batch {
 		r.held.remove(a.Lease)
 	}
@@ -112,7 +121,6 @@ func (r *Runtime) endBatch(ctx context.Context, batch []*attempt) error {
 	if next.left && r.cfg.Wake != nil {
 		r.cfg.Wake()
 	}
-	return nil
 }
 
 // decideEnds is the decision of endBatch.

@@ -112,7 +112,7 @@ func asking(timeout time.Duration, fallback string) noDAG {
 	return d
 }
 
-func past() noDAG {
+func pastDAG() noDAG {
 	d := New[NoParams]("d", Schedule("@daily", ""))
 	Sink(After(d.Run(), "a", number, DependsOnPast()), "b", drop)
 	return d
@@ -223,7 +223,7 @@ func TestMachineDependsOnPast(t *testing.T) {
 		{"the end of the run too", func(*RunRow) {}, "start; run failed", "failed a=failed b=skipped"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newSim(t, past())
+			s := newSim(t, pastDAG())
 			s.row.Logical = &logical
 			c.change(&s.row)
 			s.do(c.script)

@@ -25,6 +25,8 @@ type Reader interface {
 	Virtuals(ctx context.Context, runs []int64) ([]VirtualRow, error)
 	ElementNames(ctx context.Context, runs []int64) (map[TaskKey]string, error)
 	TaskNotes(ctx context.Context, runs []int64) (map[TaskKey]string, error)
+	// Leases returns up to limit leased instances of a DAG, or of a pool where dag is "", oldest lease first, and how many there are in all.
+	Leases(ctx context.Context, dag, pool string, limit int) ([]QueueRow, int, error)
 	// RunWaits returns what instances of these runs wait for outside them.
 	RunWaits(ctx context.Context, runs []int64) ([]Wait, error)
 	// Questions returns those of the runs given, or, with none given, the open ones of all, oldest first, at most limit.
@@ -66,6 +68,9 @@ type QueueRow struct {
 	Worker    string // name of the worker that holds it; "" when not leased or its row is gone
 	LeasedAt  *time.Time
 	Cancelled bool
+	RunID     string // in an answer of Leases
+	Pool      string
+	Slots     int // of the pool
 }
 
 // A VirtualRow is a virtual node of a run.

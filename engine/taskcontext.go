@@ -31,6 +31,7 @@ type taskContext struct {
 	store   Store    // nil outside a runtime
 	control *Control // likewise
 	updates []string // assets that the task updates
+	tx      bodyTx
 
 	mu     sync.Mutex
 	extras map[string][]byte // by asset

@@ -3,9 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
-	"sort"
-	"strings"
 	"time"
 )
 
@@ -27,9 +24,14 @@ type TaskView struct {
 	Body        string
 	Error       string // of the latest attempt, or why it was decided
 	RetryAt     *time.Time
-	Reason      string // of an instance that is not terminal: why it does not run; "" when it runs
-	Message     string // of a virtual node
-	Details     []byte // of a virtual node: JSON
+	Name        string // of the element that a mapped instance works on; "" when it has none
+	Note        string // by people
+	Pool        string
+	PoolSlots   int
+	Question    *QuestionRow // open: who looks may answer
+	Reason      string       // of an instance that is not terminal: why it does not run; "" when it runs
+	Message     string       // of a virtual node
+	Details     []byte       // of a virtual node: JSON
 	Upstream    []string
 	Ended       Ending // how the latest attempt ended
 	FailedTries int
@@ -49,14 +51,17 @@ func View(ctx context.Context, s Store, runs []RunRow, detail bool) ([]RunView, 
 	for i, r := range runs {
 		keys[i] = r.Key
 	}
-	v := viewer{specs: map[[2]string]Spec{}, queue: map[TaskKey]QueueRow{}, timers: map[TaskKey]time.Time{}, attempts: map[TaskKey]Attempt{}, failures: map[TaskKey]int{}, virtual: map[TaskKey][]VirtualState{}}
-	if err := v.read(ctx, s, keys, detail); err != nil {
+	v := viewer{specs: map[[2]string]Spec{}, queue: map[TaskKey]QueueRow{}, timers: map[TaskKey]time.Time{}, attempts: map[TaskKey]Attempt{}, failures: map[TaskKey]int{}, virtual: map[TaskKey][]VirtualState{}, facts: newWhyFacts()}
+	if err := v.read(ctx, s, runs, keys, detail); err != nil {
 		return nil, err
 	}
 	out := make([]RunView, 0, len(runs))
 	for _, r := range runs {
 		spec, err := v.spec(ctx, s, r)
 		if err != nil {
+			return nil, err
+		}
+		if err := v.facts.readPast(ctx, s, r, spec.Catchup, func(row RunRow) (Spec, error) { return v.spec(ctx, s, row) }); err != nil {
 			return nil, err
 		}
 		view, err := v.run(r, spec)
@@ -75,12 +80,13 @@ type viewer struct {
 	attempts map[TaskKey]Attempt
 	failures map[TaskKey]int
 	virtual  map[TaskKey][]VirtualState
-	workers  []WorkerRow
-	paused   map[string]bool
+	names    map[TaskKey]string
+	notes    map[TaskKey]string
+	facts    whyFacts
 	latest   map[string]string // DAG → version that processes have now
 }
 
-func (v *viewer) read(ctx context.Context, s Store, keys []int64, detail bool) error {
+func (v *viewer) read(ctx context.Context, s Store, runs []RunRow, keys []int64, detail bool) error {
 	queue, err := s.Queue(ctx, keys)
 	if err != nil {
 		return err
@@ -99,22 +105,24 @@ func (v *viewer) read(ctx context.Context, s Store, keys []int64, detail bool) e
 	if err != nil {
 		return err
 	}
-	v.paused, v.latest = map[string]bool{}, map[string]string{}
+	v.latest = map[string]string{}
 	for _, d := range statuses {
-		v.paused[d.ID] = d.Paused
+		v.facts.dags[d.ID] = d
 		v.latest[d.ID] = d.Version
 		v.specs[[2]string{d.ID, d.Version}] = d.Spec
 	}
-	if v.workers, err = s.Workers(ctx); err != nil || !detail {
+	if v.names, err = s.ElementNames(ctx, keys); err != nil || !detail {
 		return err
 	}
-	timers, err := s.Timers(ctx, keys)
-	if err != nil {
+	if v.notes, err = s.TaskNotes(ctx, keys); err != nil {
 		return err
 	}
-	for _, t := range timers {
-		if t.Kind == TimerRetry {
-			v.timers[t.TaskKey] = t.DueAt
+	if err := v.facts.read(ctx, s, runs, v.queue); err != nil {
+		return err
+	}
+	for k, due := range v.facts.timers {
+		if k.kind == TimerRetry {
+			v.timers[k.TaskKey] = due
 		}
 	}
 	attempts, err := s.Attempts(ctx, keys, "")
@@ -166,7 +174,7 @@ func (v *viewer) run(r RunRow, spec Spec) (RunView, error) {
 		}
 		for j, in := range st.Instances {
 			tv := v.instance(r, t, in, st.mapIndex(j))
-			tv.Reason = v.reason(r, t, tv, summaries)
+			tv.Reason = v.facts.reason(r, spec, t, tv, summaries)
 			if summaries[t.ID] = st.summary(); len(st.Instances) == 1 {
 				summaries[t.ID] = tv.State // the queue knows whether it runs
 			}
@@ -179,7 +187,7 @@ func (v *viewer) run(r RunRow, spec Spec) (RunView, error) {
 
 func (v *viewer) instance(r RunRow, t TaskSpec, in Instance, mapIndex int) TaskView {
 	key := TaskKey{r.Key, t.ID, mapIndex}
-	tv := TaskView{TaskKey: key, DAG: r.DAG, RunID: r.RunID, Group: t.Group, State: in.State, Try: in.Try, MaxTries: 1 + t.Retry.Max, Queue: t.Queue, Priority: t.Priority, Body: t.Body, FailedTries: v.failures[key]}
+	tv := TaskView{TaskKey: key, DAG: r.DAG, RunID: r.RunID, Group: t.Group, State: in.State, Try: in.Try, MaxTries: 1 + t.Retry.Max, Queue: t.Queue, Priority: t.Priority, Body: t.Body, FailedTries: v.failures[key], Name: v.names[key], Note: v.notes[key], Pool: t.Pool, PoolSlots: t.PoolSlots}
 	for _, u := range t.Upstream {
 		tv.Upstream = append(tv.Upstream, u.Task)
 	}
@@ -201,6 +209,9 @@ func (v *viewer) instance(r RunRow, t TaskSpec, in Instance, mapIndex int) TaskV
 	}
 	if due, ok := v.timers[key]; ok {
 		tv.RetryAt = &due
+	}
+	if q, ok := v.facts.questions[key]; ok && !q.Closed {
+		tv.Question = &q
 	}
 	return tv
 }
@@ -242,67 +253,4 @@ func (v *viewer) nodes(r RunRow, t TaskSpec, runner TaskView) []TaskView {
 		}
 	}
 	return out
-}
-
-// reason says why an instance does not run, from what is known without asking further.
-func (v *viewer) reason(r RunRow, t TaskSpec, tv TaskView, up map[string]State) string {
-	switch tv.State {
-	case None:
-		if r.State == RunQueued {
-			if v.paused[r.DAG] {
-				return "the DAG is paused"
-			}
-			return "the run is queued: it starts when the limit of running runs allows"
-		}
-		var open []string
-		for _, u := range t.Upstream {
-			if s, ok := up[u.Task]; ok && !s.Terminal() {
-				if s == None {
-					s = "waiting"
-				}
-				open = append(open, u.Task+" ("+string(s)+")")
-			}
-		}
-		sort.Strings(open)
-		return "waits for " + strings.Join(open, ", ")
-	case Queued, Scheduled:
-		return v.queuedReason(r, t)
-	case UpForRetry:
-		if tv.RetryAt != nil {
-			return "is tried again at " + tv.RetryAt.UTC().Format(time.RFC3339)
-		}
-		return "is tried again"
-	case Restarting:
-		return "was cleared while it ran: starts anew when that attempt has ended"
-	}
-	return ""
-}
-
-func (v *viewer) queuedReason(r RunRow, t TaskSpec) string {
-	if v.paused[r.DAG] {
-		return "the DAG is paused"
-	}
-	if len(v.workers) == 0 {
-		return "no worker process is alive"
-	}
-	know, serve, free := 0, 0, 0
-	for _, w := range v.workers {
-		if !slices.Contains(w.DAGs, r.DAG) {
-			continue
-		}
-		know++
-		if slices.Contains(w.Queues, t.Queue) {
-			serve++
-			free += w.Slots - w.Leases
-		}
-	}
-	switch {
-	case know == 0:
-		return "no live process knows the DAG"
-	case serve == 0:
-		return fmt.Sprintf("no live worker serves its queue %q", t.Queue)
-	case free <= 0:
-		return fmt.Sprintf("all slots of the %d workers that serve queue %q are taken", serve, t.Queue)
-	}
-	return "ready: the next free slot takes it, within the limits of the DAG and the task"
 }

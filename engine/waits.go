@@ -110,8 +110,25 @@ type past struct {
 	runID  string
 }
 
-// readPast finds the run before a run of a DAG: the latest of an earlier logical date, with catchup only among those that its schedule or
-// a backfill made.
+// runBefore finds the run before a run of a DAG: the latest of an earlier logical date, with catchup only among those that its schedule or
+// a backfill made. nil: there is none.
+func runBefore(ctx context.Context, s Store, r RunRow, catchup bool) (*RunRow, error) {
+	if r.Logical == nil {
+		return nil, nil
+	}
+	until := r.Logical.Add(-time.Microsecond)
+	f := RunFilter{DAGs: []string{r.DAG}, LogicalTo: &until, Limit: 1, OrderBy: "-logical"}
+	if catchup {
+		f.Types = []RunType{ScheduledRun, BackfillRun}
+	}
+	found, _, err := s.Runs(ctx, f)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return &found[0], nil
+}
+
+// readPast reads the run before a run, as what depends on it sees it.
 func (r *Runtime) readPast(ctx context.Context, dag string, run int64) (*past, error) {
 	d, ok := r.catalog.DAG(dag)
 	if !ok {
@@ -121,33 +138,28 @@ func (r *Runtime) readPast(ctx context.Context, dag string, run int64) (*past, e
 	if err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 || rows[0].Logical == nil {
+	if len(rows) == 0 {
 		return &past{none: true}, nil
 	}
-	before := rows[0].Logical.Add(-time.Microsecond)
-	f := RunFilter{DAGs: []string{dag}, LogicalTo: &before, Limit: 1, OrderBy: "-logical"}
-	if d.Spec.Catchup {
-		f.Types = []RunType{ScheduledRun, BackfillRun}
-	}
-	found, _, err := r.store.Runs(ctx, f)
+	before, err := runBefore(ctx, r.store, rows[0], d.Spec.Catchup)
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 0 {
+	if before == nil {
 		return &past{none: true}, nil
 	}
-	p := &past{def: d, states: map[string]*TaskStates{}, runID: found[0].RunID}
-	if len(found[0].States) == 0 {
+	p := &past{def: d, states: map[string]*TaskStates{}, runID: before.RunID}
+	if len(before.States) == 0 {
 		return p, nil // it has not begun
 	}
 	return p, r.versions.retry(ctx, func() error {
-		ids, err := r.versions.tasks(d, found[0])
+		ids, err := r.versions.tasks(d, (*before))
 		if err != nil {
 			return err
 		}
-		s, err := DecodeRunStates(found[0].States)
+		s, err := DecodeRunStates(before.States)
 		if err != nil {
-			return fmt.Errorf("run %s of %s: %w", found[0].RunID, dag, err)
+			return fmt.Errorf("run %s of %s: %w", before.RunID, dag, err)
 		}
 		for i, id := range ids {
 			if i < len(s.Tasks) {

@@ -20,7 +20,7 @@ type Options struct {
 	// process are found and ended by it. Default "tidemill".
 	AppName string
 	// MaxConns bounds the connections that transitions and claims use (default 8). Reading has half as many more, at
-	// least two, so that people who look do not hold up the work.
+	// least two, so that people who look do not hold up the work, and the transactions of task bodies a quarter, at least one.
 	MaxConns int
 	// Log gets what a caller is not told, such as repeated transactions. Default: discarded.
 	Log *slog.Logger
@@ -31,15 +31,16 @@ type Options struct {
 // A Store keeps the engine's state in PostgreSQL. It is safe for concurrent use by any number of goroutines, and any
 // number of processes may work on one database.
 type Store struct {
-	app   string
-	work  *pgxpool.Pool // transitions, claims: index plans only
-	look  *pgxpool.Pool // everything that scans or is looked at
-	log   *slog.Logger
-	clock engine.Clock
-	stats counters
-	waker waker
-	ends  context.CancelFunc
-	wg    sync.WaitGroup
+	app    string
+	work   *pgxpool.Pool // transitions, claims: index plans only
+	look   *pgxpool.Pool // everything that scans or is looked at
+	log    *slog.Logger
+	clock  engine.Clock
+	stats  counters
+	waker  waker
+	bodies chan struct{} // holds one for each connection that a task's own transaction has
+	ends   context.CancelFunc
+	wg     sync.WaitGroup
 }
 
 var _ engine.Store = (*Store)(nil)
@@ -80,7 +81,7 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if opts.Clock == nil {
 		opts.Clock = realClock()
 	}
-	s := &Store{app: sessionName(opts.AppName), log: opts.Log, clock: opts.Clock}
+	s := &Store{app: sessionName(opts.AppName), log: opts.Log, clock: opts.Clock, bodies: make(chan struct{}, max(1, opts.MaxConns/4))}
 	var err error
 	if s.work, err = s.connect(ctx, url, opts.MaxConns, workSession); err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (s *Store) Transition(ctx context.Context, t engine.Transition) error {
 		if err != nil {
 			return err
 		}
-		return s.decide(ctx, conn, found, t.Decide, &replace)
+		return s.decide(ctx, conn.Conn(), found, t.Decide, &replace)
 	})
 	if err != nil {
 		var own decideError
@@ -139,7 +139,7 @@ func queueReadRuns(b *pgx.Batch, keys []int64, f *found) {
 // decide asks the engine what follows, and stores that in the second round trip. Rows of the queue and of history are
 // first written as if they were new, which they nearly always are; if one is there already all is repeated with
 // statements that replace it.
-func (s *Store) decide(ctx context.Context, conn *pgxpool.Conn, f *found, decide engine.Decide, replace *bool) error {
+func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, decide engine.Decide, replace *bool) error {
 	changes, err := decide(f.now, f.runs, slices.Clone(f.held))
 	if err != nil {
 		return final{decideError{err}}
@@ -156,7 +156,7 @@ func (s *Store) decide(ctx context.Context, conn *pgxpool.Conn, f *found, decide
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	if err := conn.SendBatch(last, b).Close(); err != nil {
-		if lost(err) && conn.Conn().IsClosed() {
+		if lost(err) && conn.IsClosed() {
 			if err := s.settle(ctx, f.xid, err); err != nil {
 				return err
 			}

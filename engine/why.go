@@ -1,0 +1,427 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// whyFacts is what is known of why task instances do not run. Reasons are put together from it without asking further, for people: what
+// holds an instance back is decided elsewhere.
+type whyFacts struct {
+	dags      map[string]DAGStatus
+	workers   []WorkerRow
+	pools     map[string]PoolRow
+	timers    map[timerOf]time.Time
+	waits     map[TaskKey]Wait
+	questions map[TaskKey]QuestionRow
+	leases    map[string]leases // by DAG
+	inPool    map[string]leases // by pool
+	backfills map[int64]BackfillRow
+	running   map[runGroupKey]int
+	marks     map[string]time.Time
+	pasts     map[int64]map[string]string // run → task → how it stands in the run before
+}
+
+type timerOf struct {
+	TaskKey
+	kind TimerKind
+}
+
+// A runGroupKey names the runs that share a limit.
+type runGroupKey struct {
+	dag      string
+	backfill int64
+}
+
+// leases are instances that run now; rows may be fewer than total.
+type leases struct {
+	rows  []QueueRow
+	total int
+}
+
+// namedLeases bounds how many of those that hold a limit are named.
+const namedLeases = 3
+
+func newWhyFacts() whyFacts {
+	return whyFacts{
+		dags: map[string]DAGStatus{}, pools: map[string]PoolRow{}, timers: map[timerOf]time.Time{}, waits: map[TaskKey]Wait{}, questions: map[TaskKey]QuestionRow{},
+		leases: map[string]leases{}, inPool: map[string]leases{}, backfills: map[int64]BackfillRow{}, running: map[runGroupKey]int{}, pasts: map[int64]map[string]string{},
+	}
+}
+
+// read reads the facts about runs that are not over.
+func (f *whyFacts) read(ctx context.Context, s Store, runs []RunRow, queue map[TaskKey]QueueRow) error {
+	var open []RunRow
+	var keys []int64
+	for _, r := range runs {
+		if !r.State.Terminal() {
+			open, keys = append(open, r), append(keys, r.Key)
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	var err error
+	if f.workers, err = s.Workers(ctx); err != nil {
+		return err
+	}
+	timers, err := s.Timers(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, t := range timers {
+		f.timers[timerOf{t.TaskKey, t.Kind}] = t.DueAt
+	}
+	waits, err := s.RunWaits(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, w := range waits {
+		f.waits[w.TaskKey] = w
+	}
+	questions, err := s.Questions(ctx, keys, len(keys)*MaxQuestions)
+	if err != nil {
+		return err
+	}
+	for _, q := range questions {
+		f.questions[q.TaskKey] = q
+	}
+	if err := f.readQueued(ctx, s, open); err != nil {
+		return err
+	}
+	return f.readLimits(ctx, s, open, queue)
+}
+
+// readPast reads how the tasks of the run before stand, for those that depend on their past. spec finds the definition of a run.
+func (f *whyFacts) readPast(ctx context.Context, s Store, r RunRow, catchup bool, spec func(RunRow) (Spec, error)) error {
+	held := false
+	for k, w := range f.waits {
+		held = held || k.Run == r.Key && w.Kind == WaitPast
+	}
+	if !held {
+		return nil
+	}
+	before, err := runBefore(ctx, s, r, catchup)
+	if err != nil || before == nil {
+		return err
+	}
+	sp, err := spec(*before)
+	if err != nil {
+		return err
+	}
+	states, err := DecodeRunStates(before.States)
+	if err != nil && len(before.States) > 0 {
+		return fmt.Errorf("run %s of %s: %w", before.RunID, before.DAG, err)
+	}
+	f.pasts[r.Key] = map[string]string{}
+	for i, t := range sp.Tasks {
+		state := None
+		if i < len(states.Tasks) {
+			state = states.Tasks[i].summary()
+		}
+		f.pasts[r.Key][t.ID] = fmt.Sprintf(" (in run %s it is %s)", before.RunID, state)
+	}
+	return nil
+}
+
+// MaxQuestions bounds how many questions of one run are shown.
+const MaxQuestions = 1000
+
+// readQueued reads what keeps queued runs from starting.
+func (f *whyFacts) readQueued(ctx context.Context, s Store, open []RunRow) error {
+	for _, r := range open {
+		if r.State != RunQueued {
+			continue
+		}
+		if r.Hold != nil && f.marks == nil {
+			streams, err := s.Streams(ctx)
+			if err != nil {
+				return err
+			}
+			f.marks = Watermarks(streams)
+		}
+		if r.Backfill != 0 {
+			if _, ok := f.backfills[r.Backfill]; !ok {
+				b, err := s.Backfill(ctx, r.Backfill)
+				if err != nil {
+					return err
+				}
+				f.backfills[r.Backfill] = b
+			}
+		}
+		g := runGroupKey{r.DAG, r.Backfill}
+		if _, ok := f.running[g]; ok {
+			continue
+		}
+		rows, n, err := s.Runs(ctx, RunFilter{DAGs: []string{r.DAG}, States: []RunState{RunRunning}, Backfill: r.Backfill, Limit: 1000})
+		if err != nil {
+			return err
+		}
+		if r.Backfill == 0 {
+			n = len(rows) - countBackfill(rows)
+		}
+		f.running[g] = n
+	}
+	return nil
+}
+
+func countBackfill(rows []RunRow) int {
+	n := 0
+	for _, r := range rows {
+		if r.Backfill != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// readLimits reads who holds the limits that ready instances may wait for.
+func (f *whyFacts) readLimits(ctx context.Context, s Store, open []RunRow, queue map[TaskKey]QueueRow) error {
+	ready := false
+	for _, q := range queue {
+		ready = ready || !q.Leased
+	}
+	if !ready {
+		return nil
+	}
+	pools, err := s.Pools(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range pools {
+		f.pools[p.Name] = p
+	}
+	for _, r := range open {
+		if _, ok := f.leases[r.DAG]; ok {
+			continue
+		}
+		rows, n, err := s.Leases(ctx, r.DAG, "", 1000)
+		if err != nil {
+			return err
+		}
+		f.leases[r.DAG] = leases{rows, n}
+	}
+	for _, q := range queue {
+		if _, ok := f.inPool[q.Pool]; ok || q.Pool == "" || q.Leased {
+			continue
+		}
+		rows, n, err := s.Leases(ctx, "", q.Pool, namedLeases)
+		if err != nil {
+			return err
+		}
+		f.inPool[q.Pool] = leases{rows, n}
+	}
+	return nil
+}
+
+// reason says why an instance that is not terminal does not run; "" when it runs.
+func (f *whyFacts) reason(r RunRow, spec Spec, t TaskSpec, tv TaskView, up map[string]State) string {
+	switch tv.State {
+	case None:
+		if r.State == RunQueued {
+			return f.queuedRun(r, spec)
+		}
+		return waitsFor(t, up)
+	case Scheduled:
+		if w, ok := f.waits[tv.TaskKey]; ok {
+			return w.Reason + f.pasts[r.Key][t.ID]
+		}
+		return f.ready(r, spec, t, tv)
+	case Queued:
+		return f.ready(r, spec, t, tv)
+	case UpForRetry:
+		if tv.RetryAt != nil {
+			return fmt.Sprintf("try %d failed: it is tried again at %s", tv.Try, stamp(*tv.RetryAt))
+		}
+		return "is tried again"
+	case UpForReschedule:
+		why := "was not ready when it looked"
+		if at, ok := f.timers[timerOf{tv.TaskKey, TimerPoke}]; ok {
+			why += ": looks again at " + stamp(at)
+		}
+		return why + f.givesUp(tv.TaskKey)
+	case Deferred:
+		if w, ok := f.waits[tv.TaskKey]; ok {
+			return w.Reason + f.givesUp(tv.TaskKey)
+		}
+		return "waits for something outside its run" + f.givesUp(tv.TaskKey)
+	case AwaitingInput:
+		return f.question(tv.TaskKey)
+	case Restarting:
+		return "was cleared while it ran: starts anew when that attempt has ended"
+	}
+	return ""
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func (f *whyFacts) givesUp(k TaskKey) string {
+	if at, ok := f.timers[timerOf{k, TimerGiveUp}]; ok {
+		return "; gives up at " + stamp(at)
+	}
+	return ""
+}
+
+func (f *whyFacts) question(k TaskKey) string {
+	q, ok := f.questions[k]
+	if !ok {
+		return "waits for a person's answer"
+	}
+	why := fmt.Sprintf("waits for a person's answer (%s) to: %s", strings.Join(q.Answers, ", "), q.Text)
+	switch {
+	case q.DueAt != nil && q.Default != "":
+		why += fmt.Sprintf("; takes %q at %s", q.Default, stamp(*q.DueAt))
+	case q.DueAt != nil:
+		why += "; fails at " + stamp(*q.DueAt)
+	}
+	return why
+}
+
+// waitsFor names the upstreams that an instance waits for.
+func waitsFor(t TaskSpec, up map[string]State) string {
+	var open []string
+	for _, u := range t.Upstream {
+		s, ok := up[u.Task]
+		if !ok || s.Terminal() {
+			continue
+		}
+		if s == None {
+			s = "waiting"
+		}
+		if text := u.Task + " (" + string(s) + ")"; !slices.Contains(open, text) {
+			open = append(open, text)
+		}
+	}
+	for _, id := range t.Setups {
+		if s, ok := up[id]; ok && !s.Terminal() && !slices.ContainsFunc(t.Upstream, func(e EdgeSpec) bool { return e.Task == id }) {
+			open = append(open, "its setup "+id+" ("+string(s)+")")
+		}
+	}
+	if len(open) == 0 {
+		return "its upstreams have ended: the next transition of the run decides it"
+	}
+	slices.Sort(open)
+	why := "waits for " + strings.Join(open, ", ")
+	if t.Rule != AllSuccess && t.Rule != "" {
+		why += "; its trigger rule is " + string(t.Rule)
+	}
+	return why
+}
+
+// queuedRun says why a run has not started.
+func (f *whyFacts) queuedRun(r RunRow, spec Spec) string {
+	d := f.dags[r.DAG]
+	b, backfill := f.backfills[r.Backfill]
+	limit := d.MaxActiveRuns
+	if backfill {
+		limit = b.MaxActiveRuns
+	}
+	switch n := f.running[runGroupKey{r.DAG, r.Backfill}]; {
+	case d.Paused:
+		return "the DAG is paused"
+	case r.Hold != nil:
+		return HoldReason(*r.Hold, f.marks)
+	case backfill && b.Paused:
+		return fmt.Sprintf("backfill %d is paused", r.Backfill)
+	case limit > 0 && n >= limit && backfill:
+		return fmt.Sprintf("%d of at most %d runs of backfill %d are running", n, limit, r.Backfill)
+	case limit > 0 && n >= limit:
+		return fmt.Sprintf("%d of at most %d runs of the DAG are running", n, limit)
+	}
+	if why := f.noProcess(spec); why != "" {
+		return why
+	}
+	return "the run is queued: a scheduler starts it next"
+}
+
+// noProcess says that no process has the DAG; "" when one has.
+func (f *whyFacts) noProcess(spec Spec) string {
+	if len(f.workers) == 0 {
+		return "no worker process is alive"
+	}
+	if !slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return slices.Contains(w.DAGs, spec.DAG) }) {
+		return "no live process knows the DAG"
+	}
+	return ""
+}
+
+// ready says what keeps a ready instance from being claimed.
+func (f *whyFacts) ready(r RunRow, spec Spec, t TaskSpec, tv TaskView) string {
+	if f.dags[r.DAG].Paused {
+		return "the DAG is paused"
+	}
+	if why := f.noProcess(spec); why != "" {
+		return why
+	}
+	serve, slots, taken := 0, 0, 0
+	for _, w := range f.workers {
+		if slices.Contains(w.DAGs, r.DAG) && slices.Contains(w.Queues, t.Queue) {
+			serve, slots, taken = serve+1, slots+w.Slots, taken+w.Leases
+		}
+	}
+	if serve == 0 {
+		return fmt.Sprintf("no live worker serves its queue %q", t.Queue)
+	}
+	if why := f.limited(r, spec, t); why != "" {
+		return why
+	}
+	if why := f.pooled(t); why != "" {
+		return why
+	}
+	if taken >= slots {
+		return fmt.Sprintf("all %d slots of the workers that serve queue %q (%d of them) are taken", slots, t.Queue, serve)
+	}
+	return "ready: the next claim takes it"
+}
+
+// limited says which limit of the DAG or the task is reached.
+func (f *whyFacts) limited(r RunRow, spec Spec, t TaskSpec) string {
+	l := f.leases[r.DAG]
+	if n := spec.MaxActiveTasks; n != Unlimited && n > 0 && l.total >= n {
+		return fmt.Sprintf("%d of at most %d tasks of the DAG are running: %s", l.total, n, namesOf(l.rows))
+	}
+	if t.MaxActive > 0 {
+		same := slices.DeleteFunc(slices.Clone(l.rows), func(q QueueRow) bool { return q.Task != t.ID })
+		if len(same) >= t.MaxActive {
+			return fmt.Sprintf("%d of at most %d instances of the task are running: %s", len(same), t.MaxActive, namesOf(same))
+		}
+	}
+	return ""
+}
+
+// pooled says that the task's pool has no room for it.
+func (f *whyFacts) pooled(t TaskSpec) string {
+	if t.Pool == "" {
+		return ""
+	}
+	p, ok := f.pools[t.Pool]
+	switch {
+	case !ok:
+		return fmt.Sprintf("there is no pool %q: make it, with at least %d slots", t.Pool, t.PoolSlots)
+	case t.PoolSlots > p.Slots:
+		return fmt.Sprintf("it takes %d slots of pool %q, which has %d in all: enlarge the pool", t.PoolSlots, t.Pool, p.Slots)
+	case p.Running+t.PoolSlots > p.Slots:
+		return fmt.Sprintf("%d of the %d slots of pool %q are taken and it takes %d: %s", p.Running, p.Slots, t.Pool, t.PoolSlots, namesOf(f.inPool[t.Pool].rows))
+	}
+	return ""
+}
+
+// namesOf names the first of those who hold a limit.
+func namesOf(rows []QueueRow) string {
+	var names []string
+	for i, q := range rows {
+		if i == namedLeases {
+			names = append(names, "…")
+			break
+		}
+		name := q.Task
+		if q.MapIndex >= 0 {
+			name += fmt.Sprintf("[%d]", q.MapIndex)
+		}
+		names = append(names, fmt.Sprintf("%s of %s/%s", name, q.DAG, q.RunID))
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,120 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+var _ engine.TxStore = (*Store)(nil)
+
+// A taskTx is a transaction that a task's body writes through. It has its connection for itself: the body may take its time.
+type taskTx struct {
+	s    *Store
+	conn *pgx.Conn
+	tx   guarded
+	once sync.Once
+}
+
+// guarded is what a body gets of its transaction.
+type guarded struct{ pgx.Tx }
+
+var errGuarded = errors.New("the engine commits this transaction with the task's success, and rolls it back otherwise: return nil or an error")
+
+// Commit is refused.
+func (guarded) Commit(context.Context) error { return errGuarded }
+
+// Rollback is refused.
+func (guarded) Rollback(context.Context) error { return errGuarded }
+
+// BeginTask implements engine.TxStore. The session's limits on idling and waiting do not hold until End: they are the body's affair.
+func (s *Store) BeginTask(ctx context.Context) (engine.TaskTx, error) {
+	select {
+	case s.bodies <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	pooled, err := s.look.Acquire(ctx)
+	if err != nil {
+		<-s.bodies
+		return nil, err
+	}
+	conn := pooled.Hijack() // a body that never returns must not hold up Close
+	t := &taskTx{s: s, conn: conn}
+	tx, err := conn.Begin(ctx)
+	if err == nil {
+		_, err = tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('lock_timeout', '0', true)`)
+	}
+	if err != nil {
+		t.Rollback(ctx)
+		return nil, err
+	}
+	t.tx = guarded{tx}
+	return t, nil
+}
+
+// Handle implements engine.TaskTx: a pgx.Tx.
+func (t *taskTx) Handle() any { return t.tx }
+
+// End implements engine.TaskTx. What precedes the decision is under a savepoint, so that a decision that errs can be made anew.
+func (t *taskTx) End(ctx context.Context, tr engine.Transition) error {
+	s, keys := t.s, slices.Compact(slices.Sorted(slices.Values(tr.Runs)))
+	f := &found{held: make([]bool, len(tr.Ends)), runs: make([]engine.RunRow, 0, len(keys))}
+	b := &pgx.Batch{}
+	b.Queue(`SELECT set_config('idle_in_transaction_session_timeout', $1, true), set_config('lock_timeout', $2, true)`,
+		session["idle_in_transaction_session_timeout"], session["lock_timeout"])
+	b.Queue("SAVEPOINT tidemill_end")
+	b.Queue(lockRuns, keys)
+	queueEnds(b, tr.Ends, f.held)
+	queueReadRuns(b, keys, f)
+	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&f.now, &f.xid) })
+	if err := t.conn.SendBatch(ctx, b).Close(); err != nil {
+		return fmt.Errorf("end of a task's transaction: %w", t.conflict(err))
+	}
+	replace := true // what stands in the way is replaced: the body's work is not to be thrown away for a row of history
+	err := s.decide(ctx, t.conn, f, tr.Decide, &replace)
+	var own decideError
+	switch {
+	case err == nil:
+		t.close(ctx)
+		return nil
+	case errors.As(err, &own):
+		if _, err := t.conn.Exec(ctx, "ROLLBACK TO SAVEPOINT tidemill_end"); err != nil {
+			return fmt.Errorf("end of a task's transaction: %w", err)
+		}
+		return own.error
+	}
+	var fin final
+	if errors.As(err, &fin) {
+		err = fin.error
+	}
+	return fmt.Errorf("end of a task's transaction: %w", refused(t.conflict(err)))
+}
+
+// conflict marks what the database asks to be repeated.
+func (t *taskTx) conflict(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001" || pg.Code == "55P03") {
+		t.s.repeatable(err) // counts it
+		return fmt.Errorf("%w: %w", engine.ErrTxConflict, err)
+	}
+	return err
+}
+
+// Rollback implements engine.TaskTx.
+func (t *taskTx) Rollback(ctx context.Context) { t.close(ctx) }
+
+// close closes the connection, with which the server rolls back what was not committed.
+func (t *taskTx) close(ctx context.Context) {
+	t.once.Do(func() {
+		_ = t.conn.Close(context.WithoutCancel(ctx))
+		<-t.s.bodies
+	})
+}
