@@ -108,7 +108,7 @@ func (s *Store) FinishBackfills(ctx context.Context) ([]int64, error) {
 
 func (s *Store) over(b *backfill) bool {
 	g := s.dags[b.row.DAG].groups[b.row.ID]
-	return g == nil || g.running == 0 && g.queued.Len() == 0
+	return g == nil || g.running == 0 && g.held == 0 && g.queued.Len() == 0
 }
 
 // Backfills implements engine.BackfillStore: the newest first, and how many fit in all.

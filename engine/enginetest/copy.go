@@ -28,7 +28,42 @@ func copyRunHead(r engine.RunRow) engine.RunRow {
 	r.StartedAt, r.EndedAt = copyOf(r.StartedAt), copyOf(r.EndedAt)
 	r.Params = bytes.Clone(r.Params)
 	r.OnlyTasks = slices.Clone(r.OnlyTasks)
+	r.Hold = copyHold(r.Hold)
 	return r
+}
+
+func copyHold(h *engine.Hold) *engine.Hold {
+	c := copyOf(h)
+	if c != nil {
+		c.Limit = copyOf(c.Limit)
+	}
+	return c
+}
+
+func copyQuestion(q engine.QuestionRow) engine.QuestionRow {
+	q.Answers, q.DueAt = slices.Clone(q.Answers), copyOf(q.DueAt)
+	return q
+}
+
+func copyAsset(e engine.AssetEvent) engine.AssetEvent {
+	e.Extra = bytes.Clone(e.Extra)
+	return e
+}
+
+func copyAssetSpec(a *engine.AssetSpec) *engine.AssetSpec {
+	c := copyOf(a)
+	if c != nil {
+		c.All, c.Any = copyAssetSpecs(c.All), copyAssetSpecs(c.Any)
+	}
+	return c
+}
+
+func copyAssetSpecs(as []engine.AssetSpec) []engine.AssetSpec {
+	as = slices.Clone(as)
+	for i := range as {
+		as[i] = *copyAssetSpec(&as[i])
+	}
+	return as
 }
 
 func copyAttempt(a engine.Attempt) engine.Attempt {
@@ -54,11 +89,13 @@ func copySpec(s engine.Spec) engine.Spec {
 	s.StartDate, s.EndDate = copyOf(s.StartDate), copyOf(s.EndDate)
 	s.Params = bytes.Clone(s.Params)
 	s.Groups = slices.Clone(s.Groups)
+	s.Assets, s.Watermark = copyAssetSpec(s.Assets), copyOf(s.Watermark)
 	s.Tasks = slices.Clone(s.Tasks)
 	for i := range s.Tasks {
 		t := &s.Tasks[i]
 		t.Upstream = slices.Clone(t.Upstream)
 		t.Virtual = slices.Clone(t.Virtual)
+		t.Ports, t.Answers, t.Setups, t.Updates = slices.Clone(t.Ports), slices.Clone(t.Answers), slices.Clone(t.Setups), slices.Clone(t.Updates)
 		for j := range t.Virtual {
 			t.Virtual[j].Upstream = slices.Clone(t.Virtual[j].Upstream)
 		}

@@ -8,71 +8,6 @@ import (
 	"github.com/tidemill/tidemill/engine"
 )
 
-// Claim implements engine.Dispatcher.
-func (s *Store) Claim(ctx context.Context, c engine.ClaimRequest) ([]engine.Leased, error) {
-	return query(ctx, s, "Claim", func(now time.Time) ([]engine.Leased, error) {
-		if s.workers[c.Worker] == nil {
-			return nil, nil
-		}
-		var out []engine.Leased
-		for _, want := range c.DAGs {
-			for _, it := range s.pick(want, c.Queues, c.Slots-len(out)) {
-				s.grant(it, c.Worker, c.Lease, now)
-				out = append(out, engine.Leased{
-					Lease: it.lease(), DAG: it.DAG, Try: it.Try, Run: copyRunHead(it.run.row),
-				})
-			}
-		}
-		return out, nil
-	})
-}
-
-// pick takes the next ready items of a DAG out of their piles: no more than the slots and the limits allow.
-func (s *Store) pick(want engine.ClaimDAG, queues []string, slots int) []*item {
-	d := s.dags[want.ID]
-	if d == nil || d.status.Paused {
-		return nil
-	}
-	room := min(want.Room, slots)
-	if want.MaxActive > 0 {
-		room = min(room, want.MaxActive-d.leased)
-	}
-	var picked, held []*item
-	of := map[string]int{} // picked by task
-	for len(picked) < room {
-		it := takeNext(d, queues)
-		if it == nil {
-			break
-		}
-		if limit, limited := want.TaskLimits[it.Task]; limited && d.leasedOf[it.Task]+of[it.Task] >= limit {
-			held = append(held, it)
-			continue
-		}
-		of[it.Task]++
-		picked = append(picked, it)
-	}
-	for _, it := range held {
-		d.ready[it.Queue].put(it)
-	}
-	return picked
-}
-
-// takeNext takes the next item in these queues out of its pile; nil when there is none.
-func takeNext(d *dag, queues []string) *item {
-	var best *item
-	for _, q := range queues {
-		if p := d.ready[q]; p != nil {
-			if it, ok := p.first(); ok && (best == nil || claimedBefore(it, best)) {
-				best = it
-			}
-		}
-	}
-	if best != nil {
-		d.ready[best.Queue].remove(best)
-	}
-	return best
-}
-
 // StartRuns implements engine.Dispatcher. A limit of 0 is none.
 func (s *Store) StartRuns(ctx context.Context, dags []string, limit int, decide engine.Decide) (int, error) {
 	return query(ctx, s, "StartRuns", func(now time.Time) (int, error) {
@@ -152,7 +87,7 @@ func (s *Store) Idle(ctx context.Context, dags []string, limit int) ([]int64, er
 		var out []int64
 		for _, d := range s.known(dags) {
 			for r := range d.running {
-				if len(r.queue) == 0 && !r.timed() {
+				if len(r.queue) == 0 && !r.timed() && len(r.waits) == 0 && !r.asking() {
 					out = append(out, r.row.Key)
 				}
 			}

@@ -65,6 +65,7 @@ func (s *Store) enqueue(r *run, q engine.QueueItem, now time.Time) {
 func (s *Store) grant(it *item, worker int64, lease uuid.UUID, now time.Time) {
 	it.Lease, it.Worker, it.leasedAt = lease, worker, now
 	it.run.dag.leased++
+	s.usePool(it, +1)
 	it.run.dag.leasedOf[it.Task]++
 	if s.held[worker] == nil {
 		s.held[worker] = map[*item]struct{}{}
@@ -84,6 +85,7 @@ func (s *Store) dequeue(r *run, key engine.TaskKey) {
 		return
 	}
 	r.dag.leased--
+	s.usePool(it, -1)
 	r.dag.leasedOf[it.Task]--
 	delete(s.held[it.Worker], it)
 	if len(s.held[it.Worker]) == 0 {

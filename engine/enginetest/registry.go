@@ -23,6 +23,10 @@ type dag struct {
 	leased   int
 	leasedOf map[string]int // by task
 	timers   *pile[*timer]
+	held     map[*run]struct{} // queued runs that are held
+	waiting  map[*run]struct{} // runs with waits
+	updated  map[string]bool   // assets that schedule it
+	pending  map[int64]bool    // their events that it has not been run for
 }
 
 // Register implements engine.Registry.
@@ -45,6 +49,9 @@ func (s *Store) register(rec engine.DAGRecord, now time.Time) engine.DAGStatus {
 			byID:     map[string]*run{},
 			byDate:   map[int64]*run{},
 			running:  map[*run]struct{}{},
+			held:     map[*run]struct{}{},
+			waiting:  map[*run]struct{}{},
+			pending:  map[int64]bool{},
 			groups:   map[int64]*group{},
 			ready:    map[string]*pile[*item]{},
 			leasedOf: map[string]int{},
@@ -55,6 +62,7 @@ func (s *Store) register(rec engine.DAGRecord, now time.Time) engine.DAGStatus {
 	if _, known := d.specs[rec.Version]; !known {
 		d.specs[rec.Version] = copySpec(rec.Spec)
 	}
+	s.schedule(d, rec.Spec.Assets)
 	d.status.Version = rec.Version
 	d.status.MaxActiveRuns = rec.MaxActiveRuns
 	d.status.SeenAt = now
@@ -117,7 +125,7 @@ func (s *Store) createRun(n engine.NewRun, now time.Time) engine.Created {
 		Logical: copyOf(n.Logical), Start: copyOf(n.Start), End: copyOf(n.End),
 		Params: bytes.Clone(n.Params), Version: n.Version, Backfill: n.Backfill, Order: n.Order,
 		TriggeredBy: n.TriggeredBy, Note: n.Note, Priority: n.Priority, OnlyTasks: slices.Clone(n.OnlyTasks),
-		QueuedAt: now, Deadline: n.Deadline,
+		QueuedAt: now, Deadline: n.Deadline, IgnorePast: n.IgnorePast, Hold: copyHold(n.Hold),
 	})
 	s.runs[r.row.Key] = r
 	d.all = append(d.all, r)

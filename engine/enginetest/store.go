@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/engine/turns"
 )
 
 // A Store is an engine.Store in memory: maps under one mutex. It copies what goes in and out, takes the time only from its
@@ -41,6 +42,9 @@ type Store struct {
 	streams    map[string]*stream
 	backfills  []*backfill // id − 1 is the index
 	logs       map[logKey][]engine.LogChunk
+	turns      turns.Turns
+	pools      map[string]*pool
+	assets     []engine.AssetEvent // id − 1 is the index
 }
 
 var _ engine.Store = (*Store)(nil)
@@ -56,6 +60,7 @@ func NewStore(clock quartz.Clock) *Store {
 		pending: map[int64]*message{},
 		streams: map[string]*stream{},
 		logs:    map[logKey][]engine.LogChunk{},
+		pools:   map[string]*pool{},
 	}
 }
 

@@ -82,7 +82,13 @@ func check(c engine.RunChange, runs []*run) error {
 	for _, a := range c.Attempts {
 		keys = append(keys, a.TaskKey)
 	}
-	for _, k := range slices.Concat(keys, c.Dequeue, c.Cancel) {
+	for _, w := range c.Waits {
+		keys = append(keys, w.TaskKey)
+	}
+	for _, q := range c.Ask {
+		keys = append(keys, q.TaskKey)
+	}
+	for _, k := range slices.Concat(keys, c.Dequeue, c.Cancel, c.Unwaits, c.Unask) {
 		if k.Run != c.Key {
 			return fmt.Errorf("change of run %d holds task %q of run %d", c.Key, k.Task, k.Run)
 		}
@@ -125,6 +131,9 @@ func (s *Store) apply(r *run, c engine.RunChange, now time.Time) {
 	for _, v := range c.Close {
 		s.closeVirtuals(v, now)
 	}
+	r.wait(c.Waits, c.Unwaits)
+	r.ask(c.Ask, c.Unask)
+	s.update(c.Assets, now)
 	s.emit(c.Events, now)
 	s.call(c.Callbacks, now)
 }
