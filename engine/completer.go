@@ -157,7 +157,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 		}
 		m.settle()
 		change := m.result()
-		if !row.DAGPaused && d.limits == nil {
+		if !row.DAGPaused && d.limits == nil && !m.outdated && !r.yields(row.DAG) {
 			most := budget
 			if d.exact { // held over all processes: what ended makes room for as many, not for those of other DAGs
 				most = min(budget, ended)

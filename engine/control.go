@@ -390,6 +390,9 @@ func (c *Control) change(ctx context.Context, dag, run, by string, dryRun bool, 
 		if len(runs) == 0 {
 			return nil, fmt.Errorf("run %s of %s: %w", run, dag, ErrNotFound)
 		}
+		if outdated(d, runs[0]) {
+			return nil, fmt.Errorf("run %s of %s: this process has an older version of the DAG than the one in force; ask a process that was started later: %w", run, dag, ErrConflict)
+		}
 		ids, err := c.versions.tasks(d, runs[0])
 		if err != nil {
 			return nil, err

@@ -86,7 +86,7 @@ func (r *Runtime) failHeld(ctx context.Context, row RunRow, why string) error {
 	return r.versions.transition(ctx, Transition{Runs: []int64{row.Key}, Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
 		var changes []RunChange
 		for _, row := range rows {
-			if row.State != RunQueued || row.Hold == nil {
+			if row.State != RunQueued || row.Hold == nil || r.outdated(row) {
 				continue // it was released or ended meanwhile
 			}
 			m, err := r.machine(now, row, r.actor())

@@ -20,6 +20,11 @@ type machine struct {
 	change RunChange
 	dirty  []bool // tasks whose instances may be decided
 	who    actor
+
+	// Of a process whose version is older than the run's: it ends attempts and leaves what follows to others.
+	outdated bool
+	whole    RunStates // as the run has them, aligned with wholeIDs
+	wholeIDs []string
 }
 
 // actor is what is acting, for history.
@@ -42,6 +47,11 @@ func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, wh
 	s, err := DecodeRunStates(row.States)
 	if err != nil {
 		return nil, fmt.Errorf("run %s of %s: %w", row.RunID, row.DAG, err)
+	}
+	if row.Version != def.Version && outdated(def, row) {
+		m.outdated, m.whole, m.wholeIDs = true, s, taskIDs
+		m.states = s.adapt(taskIDs, def.taskIDs)
+		return m, nil
 	}
 	if row.Version != def.Version {
 		m.dequeueRemoved(s, taskIDs)
@@ -217,6 +227,12 @@ func (m *machine) event(t *Task, mapIndex int, typ string, ev CallbackEvent) {
 
 // settle decides everything that follows from what happened, to the end: tasks in topological order, then the run.
 func (m *machine) settle() {
+	if m.outdated {
+		tm := m.runTimer(TimerSettle)
+		tm.DueAt = m.now
+		m.change.Timers = append(m.change.Timers, tm)
+		return
+	}
 	if m.change.State != RunRunning {
 		return
 	}
@@ -275,8 +291,26 @@ func (m *machine) runTimer(k TimerKind) Timer {
 
 // result is the change to store.
 func (m *machine) result() RunChange {
+	if m.outdated {
+		m.restore()
+	}
 	m.change.States = m.states.Encode()
 	return m.change
+}
+
+// outdated tells whether the DAG has moved on from the version that this process has: then it must not move runs to its own.
+func outdated(def *Definition, row RunRow) bool {
+	return row.DAGVersion != "" && row.DAGVersion != def.Version
+}
+
+// restore puts what an outdated process has changed back into the states as the run has them.
+func (m *machine) restore() {
+	for i, id := range m.wholeIDs {
+		if t, ok := m.def.byID[id]; ok && i < len(m.whole.Tasks) {
+			m.whole.Tasks[i] = m.states.Tasks[t.index]
+		}
+	}
+	m.states = m.whole
 }
 
 // inputsRead notes which tries an attempt read, for history.

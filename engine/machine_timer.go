@@ -9,6 +9,9 @@ func (m *machine) timerFired(tm Timer) {
 	case TimerDeadline:
 		m.deadlinePassed()
 		return
+	case TimerSettle:
+		m.touchAll()
+		return
 	case TimerRunLimit:
 		if !m.change.State.Terminal() {
 			m.endUnfinished(RunFailed, "it has run for "+time.Duration(m.def.Spec.RunTimeout).String()+", as long as it may")

@@ -8,6 +8,8 @@ import (
 // Reader is what people look at. What it returns can be a moment old; nothing is decided from it.
 type Reader interface {
 	DAGStatuses(ctx context.Context) ([]DAGStatus, error)
+	// DAGHeads is DAGStatuses without the specs: it is asked every second.
+	DAGHeads(ctx context.Context) ([]DAGStatus, error)
 	// Spec returns the definition of one version of a DAG. ErrNotFound when it was never registered.
 	Spec(ctx context.Context, dag, version string) (Spec, error)
 	// Runs returns the runs that fit, in the order asked for, and how many fit in all.

@@ -78,6 +78,8 @@ type Runtime struct {
 	drain   atomic.Bool
 	lastOK  atomic.Pointer[time.Time] // when the last heartbeat that succeeded was sent; measured on the monotonic clock
 	repairs atomic.Int64
+	waiting atomic.Pointer[[]string] // DAGs that had ready tasks when all slots were taken
+	current atomic.Pointer[[]string] // DAGs of which this process has the current version
 
 	assetDAGs, heldDAGs, pastDAGs []string // DAGs scheduled by assets, held by watermarks, with tasks that depend on their past
 	ready                         chan struct{}

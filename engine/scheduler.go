@@ -61,7 +61,7 @@ func (r *Runtime) schedule(ctx context.Context) {
 
 // untilNext is how long the scheduler may rest: the poll, or less when a timer falls due before.
 func (r *Runtime) untilNext(ctx context.Context) time.Duration {
-	due, err := r.store.NextTimer(ctx, r.catalog.ids)
+	due, err := r.store.NextTimer(ctx, r.dags())
 	if err != nil || due.IsZero() {
 		return r.cfg.Poll
 	}
@@ -105,7 +105,7 @@ func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 
 // statuses are how the DAGs stand, by id.
 func (r *Runtime) statuses(ctx context.Context) (map[string]DAGStatus, error) {
-	all, err := r.store.DAGStatuses(ctx)
+	all, err := r.store.DAGHeads(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +119,42 @@ func (r *Runtime) statuses(ctx context.Context) (map[string]DAGStatus, error) {
 // schedules tells whether this process schedules a DAG: one of another version than the latest start's leaves it alone, since two of
 // different crons must not both schedule it.
 func (r *Runtime) schedules(d *Definition, s DAGStatus) bool { return s.Version == d.Version }
+
+// refresh finds out for which DAGs this process has the current version. The others it leaves alone: it starts and claims nothing of
+// them, and only ends what it has begun.
+func (r *Runtime) refresh(ctx context.Context) error {
+	statuses, err := r.statuses(ctx)
+	if err != nil {
+		return err
+	}
+	current := make([]string, 0, len(r.catalog.ids))
+	for _, id := range r.catalog.ids {
+		if s, ok := statuses[id]; ok && r.schedules(r.catalog.defs[id], s) {
+			current = append(current, id)
+		}
+	}
+	if old := r.current.Load(); old == nil || len(*old) != len(current) {
+		if n := len(r.catalog.ids) - len(current); n > 0 {
+			r.log.Info("DAGs that a newer process has taken over are left to it", "dags", n)
+		}
+	}
+	r.current.Store(&current)
+	return nil
+}
+
+// dags are the DAGs of which this process has the current version, as of late.
+func (r *Runtime) dags() []string {
+	if ids := r.current.Load(); ids != nil {
+		return *ids
+	}
+	return r.catalog.ids
+}
+
+// outdated tells whether a run's DAG has moved on from the version that this process has.
+func (r *Runtime) outdated(row RunRow) bool {
+	d, ok := r.catalog.DAG(row.DAG)
+	return ok && outdated(d, row)
+}
 
 // tripped pauses a DAG of which too many scheduled runs in a row have failed; true when it did.
 func (r *Runtime) tripped(ctx context.Context, d *Definition) (bool, error) {
@@ -179,9 +215,12 @@ func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 	n := 0
 	err := r.versions.retry(ctx, func() error {
 		var err error
-		n, err = r.store.StartRuns(ctx, r.catalog.ids, startBatch, func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
+		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
 			changes := make([]RunChange, 0, len(rows))
 			for _, row := range rows {
+				if r.outdated(row) {
+					continue
+				}
 				m, err := r.machine(now, row, r.actor())
 				if err != nil {
 					return nil, err
@@ -205,7 +244,7 @@ func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 
 // fireTimers does what is due: retries, ends of grace, deadlines.
 func (r *Runtime) fireTimers(ctx context.Context) (bool, error) {
-	due, err := r.store.DueTimers(ctx, r.catalog.ids, timerBatch)
+	due, err := r.store.DueTimers(ctx, r.dags(), timerBatch)
 	if err != nil || len(due) == 0 {
 		return false, err
 	}
@@ -216,6 +255,9 @@ func (r *Runtime) fireTimers(ctx context.Context) (bool, error) {
 	err = r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
 		changes := make([]RunChange, 0, len(rows))
 		for _, row := range rows {
+			if r.outdated(row) {
+				continue
+			}
 			m, err := r.machine(now, row, r.actor())
 			if err != nil {
 				return nil, err
@@ -242,7 +284,7 @@ func (r *Runtime) finishBackfills(ctx context.Context) (bool, error) {
 // sweep looks for runs that nothing will move and decides them anew. There are none as long as the engine is right; what it finds is
 // counted and logged.
 func (r *Runtime) sweep(ctx context.Context) error {
-	idle, err := r.store.Idle(ctx, r.catalog.ids, startBatch)
+	idle, err := r.store.Idle(ctx, r.dags(), startBatch)
 	if err != nil || len(idle) == 0 {
 		return err
 	}
@@ -251,7 +293,7 @@ func (r *Runtime) sweep(ctx context.Context) error {
 		repaired = 0
 		var changes []RunChange
 		for _, row := range rows {
-			if row.State != RunRunning {
+			if row.State != RunRunning || r.outdated(row) {
 				continue // it moved since
 			}
 			m, err := r.machine(now, row, r.actor())

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"sync"
 
 	"github.com/google/uuid"
@@ -26,6 +27,13 @@ func (s *slotPool) running(dag string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.byDAG[dag]
+}
+
+// dags is how many tasks of each DAG hold a slot.
+func (s *slotPool) dags() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.byDAG)
 }
 
 func (s *slotPool) take(dag string) {

@@ -61,6 +61,8 @@ type Dispatcher interface {
 
 	// Claim leases ready tasks to a worker, at most Slots, none of a paused DAG. A worker without a row gets none (no error).
 	Claim(ctx context.Context, c ClaimRequest) ([]Leased, error)
+	// Ready returns those of the DAGs given that have tasks in these queues which nobody has claimed yet; not those that are paused.
+	Ready(ctx context.Context, dags, queues []string) ([]string, error)
 	// Transition is the only way to change a run, in one transaction: it locks t.Runs in ascending order in a statement of
 	// its own, then ends t.Ends (deletes those queue rows that still carry their lease), then reads the runs, calls
 	// t.Decide and stores what it returns. Decide may be called again when the transaction has to be repeated, so it
@@ -205,7 +207,8 @@ type RunRow struct {
 	FailedTasks int
 	States      []byte // encoded RunStates, see runstate.go; empty before the run has started
 	Deadline    time.Duration
-	DAGPaused   bool // whether the DAG is paused; read in Transition and StartRuns
+	DAGPaused   bool   // whether the DAG is paused; read in Transition and StartRuns
+	DAGVersion  string // version that the DAG is on, that of the latest start of a process; likewise
 }
 
 // A TaskKey names a task instance.
@@ -360,6 +363,7 @@ const (
 	TimerPoke     TimerKind = "poke"      // a sensor looks again
 	TimerGiveUp   TimerKind = "give_up"   // an instance has waited as long as it may
 	TimerDeadline TimerKind = "deadline"  // the run's deadline passes
+	TimerSettle   TimerKind = "settle"    // a process of an older version has ended an attempt: one of the run's decides what follows
 	TimerRunLimit TimerKind = "run_limit" // the run has taken as long as it may
 )
 

@@ -27,7 +27,7 @@ func (r *Runtime) endWaits(ctx context.Context) (bool, error) {
 // endRunWaits ends the waits for runs that are over.
 func (r *Runtime) endRunWaits(ctx context.Context) error {
 	for after := (TaskKey{}); ; {
-		due, err := r.store.Waits(ctx, r.catalog.ids, WaitRun, after, waitBatch)
+		due, err := r.store.Waits(ctx, r.dags(), WaitRun, after, waitBatch)
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -84,6 +84,9 @@ func (r *Runtime) resume(ctx context.Context, due []DueWait, how func(DueWait) *
 	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
 		changes := make([]RunChange, 0, len(rows))
 		for _, row := range rows {
+			if r.outdated(row) {
+				continue
+			}
 			m, err := r.machine(now, row, r.actor())
 			if err != nil {
 				return nil, err

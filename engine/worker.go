@@ -15,7 +15,10 @@ const claimTimeout = 10 * time.Second
 // dispatch claims ready tasks while there are free slots, until ctx ends.
 func (r *Runtime) dispatch(ctx, base context.Context) {
 	turn := 0
+	refreshed := time.Time{}
 	poll := r.clock.NewTimer(0, "dispatch")
+	look := r.clock.NewTimer(lookEvery, "look")
+	defer look.Stop()
 	defer poll.Stop()
 	for {
 		select {
@@ -25,6 +28,18 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 		case <-r.cfg.Woken:
 			r.stirSchedule()
 		case <-poll.C:
+		case <-look.C:
+			if err := r.lookAround(base); err != nil {
+				r.warn(ctx, "look who waits", err)
+			}
+			look.Reset(lookEvery, "look")
+			continue
+		}
+		if now := r.clock.Now(); now.Sub(refreshed) >= r.cfg.Poll {
+			refreshed = now
+			if err := r.refresh(ctx); err != nil {
+				r.warn(ctx, "find out which DAGs are current", err)
+			}
 		}
 		for ctx.Err() == nil {
 			n, asked, err := r.claim(base, turn)
@@ -66,7 +81,7 @@ func (r *Runtime) claim(base context.Context, turn int) (got, asked int, err err
 
 // claimDAGs are the DAGs whose tasks this process runs, another one first each time, with the room that each has.
 func (r *Runtime) claimDAGs(turn int) []ClaimDAG {
-	ids := r.catalog.ids
+	ids := r.dags()
 	out := make([]ClaimDAG, 0, len(ids))
 	for i := range ids {
 		d := r.catalog.defs[ids[(i+turn)%len(ids)]]
@@ -194,3 +209,49 @@ func (r *Runtime) pause(ctx context.Context, d time.Duration) bool {
 
 // random is for jitter.
 func random() float64 { return rand.Float64() }
+
+// lookEvery is how often a process whose slots are all taken looks whether other DAGs wait for them.
+const lookEvery = 50 * time.Millisecond
+
+// lookAround notes which DAGs have ready tasks while all slots are taken. Nobody needs to know it when there is one DAG only, or when
+// slots are free: then the claim finds them.
+func (r *Runtime) lookAround(ctx context.Context) error {
+	dags := r.dags()
+	if len(dags) < 2 || r.slots.free() > 0 {
+		r.waiting.Store(nil)
+		return nil
+	}
+	ready, err := r.store.Ready(ctx, dags, r.cfg.Queues)
+	if err != nil {
+		return err
+	}
+	r.waiting.Store(&ready)
+	return nil
+}
+
+// yields tells whether a DAG has to leave its ready children in the queue, rather than take them over at once: it has more than its share
+// of the slots while others wait.
+func (r *Runtime) yields(dag string) bool {
+	waiting := r.waiting.Load()
+	if waiting == nil {
+		return false
+	}
+	weight := func(id string) int {
+		if d := r.catalog.defs[id]; d != nil {
+			return max(1, d.Spec.Weight)
+		}
+		return 1
+	}
+	running := r.slots.dags()
+	all, others := 0, false
+	for id := range running {
+		all += weight(id)
+	}
+	for _, id := range *waiting {
+		others = others || id != dag
+		if running[id] == 0 {
+			all += weight(id)
+		}
+	}
+	return others && running[dag]*all > r.cfg.Slots*weight(dag)
+}
