@@ -17,29 +17,9 @@ func (c *command) dag() *cobra.Command {
 	return dag
 }
 
-// group is a command that only holds others.
-func group(use, short string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		if err := cmd.Usage(); err != nil {
-			return err
-		}
-		return usage("%s: name a subcommand", cmd.CommandPath())
-	}}
-}
-
-// arguments is how many arguments a command takes; another number is bad usage.
-func arguments(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return usage("%s takes %d arguments (%v), not %d", cmd.CommandPath(), len(names), names, len(args))
-		}
-		return nil
-	}
-}
-
 func (c *command) dagList() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "list", Short: "List the DAGs", Example: "  tidemill dag list --json", Args: cobra.NoArgs,
+		Use: "list", Short: "List the DAGs", Example: "  tidemill dag list --json", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
 				all, err := cl.store.DAGStatuses(cmd.Context())

@@ -38,7 +38,7 @@ func (c *command) demo() *cobra.Command {
 (a file's, or a generated sample), ingests them, backfills daily_transactions for every day in them, and says what came of it. Without
 --once it then keeps serving the UI and producing live events until Ctrl-C.`,
 		Example: "  tidemill demo\n  tidemill demo --once --events testdata/payments-7d/events.ndjson.gz",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("log-level") && c.getenv("TIDEMILL_LOG_LEVEL") == "" {
 				c.config.LogLevel = "error" // the demo tells its story itself

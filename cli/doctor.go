@@ -34,7 +34,7 @@ const checkTimeout = 10 * time.Second
 
 func (c *command) doctor() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "doctor", Short: "Check every part and say how to mend what is wrong; ends 1 where something is", Example: "  tidemill doctor", Args: cobra.NoArgs,
+		Use: "doctor", Short: "Check every part and say how to mend what is wrong; ends 1 where something is", Example: "  tidemill doctor", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []finding
 			for _, check := range []func(context.Context) []finding{c.checkHome, c.checkDAGs, c.checkDatabase, c.checkBroker, c.checkLake, c.checkDBT, c.checkWebhook} {

@@ -37,7 +37,11 @@ func TestBadUsageEndsWithTwoAndOneLine(t *testing.T) {
 		want string
 	}{
 		{"unknown flag", nil, []string{"version", "--loud"}, "--loud"},
-		{"too many arguments", nil, []string{"dag", "show"}, "takes 1 arguments"},
+		{"too many arguments", nil, []string{"dag", "show"}, "dag show takes DAG, not 0"},
+		{"an argument where none is taken", nil, []string{"version", "twice"}, "version takes no arguments"},
+		{"unknown command", nil, []string{"demoo"}, "did you mean demo?"},
+		{"nothing like it", nil, []string{"nonsense"}, "tidemill --help"},
+		{"unknown subcommand", nil, []string{"dag", "nonsense"}, "dag: there is no command"},
 		{"no subcommand", nil, []string{"lake"}, "subcommand"},
 		{"no database", nil, []string{"dag", "list"}, "TIDEMILL_DATABASE_URL"},
 		{"log level", map[string]string{"TIDEMILL_LOG_LEVEL": "loud"}, []string{"version"}, "TIDEMILL_LOG_LEVEL"},

@@ -13,7 +13,7 @@ func (c *command) migrate() *cobra.Command {
 	m := group("migrate", "Look at the schemas and bring them up to date")
 	m.AddCommand(
 		c.reads(&cobra.Command{
-			Use: "status", Short: "List the migrations", Example: "  tidemill migrate status", Args: cobra.NoArgs,
+			Use: "status", Short: "List the migrations", Example: "  tidemill migrate status", Args: arguments(),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				out := map[migrations.Set][]migrations.Applied{}
 				err := c.eachSet(func(url string, set migrations.Set) error {
@@ -35,7 +35,7 @@ func (c *command) migrate() *cobra.Command {
 			},
 		}),
 		&cobra.Command{
-			Use: "up", Short: "Apply what is missing", Example: "  tidemill migrate up", Args: cobra.NoArgs,
+			Use: "up", Short: "Apply what is missing", Example: "  tidemill migrate up", Args: arguments(),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return c.eachSet(func(url string, set migrations.Set) error { return c.migrateUp(cmd.Context(), url, set) })
 			},

@@ -20,7 +20,7 @@ func (c *command) serve() *cobra.Command {
 		Use:     "serve",
 		Short:   "Run scheduler, workers, streams and web in one process; any number of them on one database",
 		Example: "  tidemill serve\n  TIDEMILL_DATABASE_URL=postgres://… TIDEMILL_KAFKA_BROKERS=… tidemill serve --slots 64",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := web.Listen(c.config.Listen)
 			if err != nil {
@@ -40,7 +40,7 @@ func (c *command) worker() *cobra.Command {
 		Use:     "worker",
 		Short:   "Only run tasks and streams",
 		Example: "  tidemill worker --queues default,heavy --slots 8",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.process(cmd.Context(), appOptions{workerOnly: true, slots: slots, queues: splitList(queues), grace: drainGrace}, nil)
 		},

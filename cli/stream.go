@@ -15,7 +15,7 @@ func (c *command) stream() *cobra.Command {
 
 func (c *command) streamList() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "list", Short: "List the streams and how far they are", Example: "  tidemill stream list --json", Args: cobra.NoArgs,
+		Use: "list", Short: "List the streams and how far they are", Example: "  tidemill stream list --json", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
 				all, err := cl.store.Streams(cmd.Context())
