@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,7 @@ func (c *command) dagShow() *cobra.Command {
 					fmt.Fprintf(w, "%s  %s\nschedule %s (%s), catchup %v, paused %v, version %s\n\n", d.ID, d.Doc, cell(d.Schedule), cell(d.Zone), d.Catchup, d.Paused, d.Version)
 					row(w, "TASK", "RULE", "RETRIES", "AFTER")
 					for _, t := range d.Tasks {
-						row(w, t.ID, t.Rule, t.Retries, fmt.Sprint(t.Upstream))
+						row(w, t.ID, t.Rule, t.Retries, strings.Join(t.Upstream, ", "))
 						for _, v := range t.Virtual {
 							row(w, "  "+v)
 						}

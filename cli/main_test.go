@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/storage/lake"
 )
 
@@ -112,6 +113,51 @@ func TestADayIsOpenUntilItsRunIsDue(t *testing.T) {
 		complete, open := divide(days, now)
 		if len(complete) != c.complete || len(open) != c.open {
 			t.Errorf("at %s: complete %v, open %v", c.now, complete, open)
+		}
+	}
+}
+
+func TestTheCommandForSQLHoldsNoPassword(t *testing.T) {
+	got, err := psql("postgres://tidemill:hush@127.0.0.1:5433/tidemill?sslmode=disable", "/home/o'neill/password")
+	if want := `PGPASSWORD=$(cat '/home/o'\''neill/password') psql postgres://tidemill@127.0.0.1:5433/tidemill`; err != nil || got != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+}
+
+func TestProgressIsTold(t *testing.T) {
+	for progress, want := range map[string]string{
+		`{"lag":5,"partitions":[{"lag":1}],"batch_duration":3904000001,"dead_letters":{"city":8},"watermark":"2026-11-23T01:00:36.553596651Z","ok":true}`: "lag 5, batch duration 3.904s, watermark 2026-11-23T01:00:36Z, ok true",
+		`{}`:   "",
+		`null`: "null",
+		`7`:    "7",
+	} {
+		if got := progressOf([]byte(progress)); got != want {
+			t.Errorf("%s is told as %q; want %q", progress, got, want)
+		}
+	}
+}
+
+func TestADayIsTold(t *testing.T) {
+	logical := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		run  engine.RunRow
+		want string
+	}{
+		{engine.RunRow{RunID: "a", Logical: &logical}, "2026-11-21"},
+		{engine.RunRow{RunID: "a", Params: []byte(`{"day":"2026-11-22","partial":true}`)}, "2026-11-22, as far as it has come"},
+		{engine.RunRow{RunID: "a", Params: []byte(`{"day":"2026-11-22"}`)}, "2026-11-22"},
+		{engine.RunRow{RunID: "a"}, "a"},
+	} {
+		if got := dayOf(c.run); got != c.want {
+			t.Errorf("%+v is told as %q; want %q", c.run, got, c.want)
+		}
+	}
+}
+
+func TestThingsAreCounted(t *testing.T) {
+	for want, got := range map[string]string{"1 DAG": count(1, "DAG"), "0 streams": count(0, "stream"), "2 processes": count(2, "process"), "1 process": count(1, "process")} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

@@ -57,8 +57,10 @@ func (c *command) eachSet(do func(url string, set migrations.Set) error) error {
 	if err != nil {
 		return err
 	}
-	if err := do(s.DatabaseURL, migrations.Engine); err != nil {
-		return err
+	for _, m := range c.schemas(s) {
+		if err := do(m.url, m.set); err != nil {
+			return err
+		}
 	}
-	return do(s.WarehouseURL, migrations.Warehouse)
+	return nil
 }

@@ -26,8 +26,13 @@ type services struct {
 func (c *Config) postgresDir() string { return filepath.Join(c.Home, "postgres") }
 func (c *Config) brokerDir() string   { return filepath.Join(c.Home, "broker") }
 
-// startServices starts what is not configured. The caller stops it.
-func startServices(ctx context.Context, c *Config, say func(string), log *slog.Logger) (s *services, err error) {
+// needs are what a program needs besides the database.
+type needs struct {
+	broker bool
+}
+
+// startServices starts what is needed and not configured. The caller stops it.
+func startServices(ctx context.Context, c *Config, need needs, say func(string), log *slog.Logger) (s *services, err error) {
 	s = &services{DatabaseURL: c.DatabaseURL, WarehouseURL: c.WarehouseURL, Brokers: splitList(c.Brokers)}
 	defer func() {
 		if err != nil {
@@ -42,7 +47,7 @@ func startServices(ctx context.Context, c *Config, say func(string), log *slog.L
 		s.DatabaseURL = s.server.URL()
 		say("PostgreSQL " + s.server.Version() + " runs in " + c.postgresDir())
 	}
-	if len(s.Brokers) == 0 {
+	if need.broker && len(s.Brokers) == 0 {
 		s.broker, err = broker.Start(ctx, broker.Options{Dir: c.brokerDir(), Log: log})
 		if err != nil {
 			return s, busy(err, "the broker", c.Home)
