@@ -38,11 +38,13 @@ func TestBadUsageEndsWithTwoAndOneLine(t *testing.T) {
 		want string
 	}{
 		{"unknown flag", nil, []string{"version", "--loud"}, "--loud"},
+		{"a password with a slash", map[string]string{"TIDEMILL_DATABASE_URL": "postgres://u:hush/more@127.0.0.1/db"}, []string{"version"}, "percent-encoded"},
+		{"a password with a percent sign", map[string]string{"TIDEMILL_WAREHOUSE_URL": "postgres://u:a%hush@127.0.0.1/db"}, []string{"version"}, "percent-encoded"},
 		{"too many arguments", nil, []string{"dag", "show"}, "dag show takes DAG, not 0"},
 		{"an argument where none is taken", nil, []string{"version", "twice"}, "version takes no arguments"},
 		{"unknown command", nil, []string{"demoo"}, "did you mean demo?"},
 		{"nothing like it", nil, []string{"nonsense"}, "tidemill --help"},
-		{"unknown subcommand", nil, []string{"dag", "nonsense"}, "dag: there is no command"},
+		{"unknown subcommand", nil, []string{"dag", "nonsense"}, `there is no command "dag nonsense"`},
 		{"no subcommand", nil, []string{"lake"}, "subcommand"},
 		{"no database", nil, []string{"dag", "list"}, "TIDEMILL_DATABASE_URL"},
 		{"log level", map[string]string{"TIDEMILL_LOG_LEVEL": "loud"}, []string{"version"}, "TIDEMILL_LOG_LEVEL"},
