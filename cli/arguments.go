@@ -25,9 +25,9 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
-		return usage("%s: there is no command %q; did you mean %s?", commandName(cmd), args[0], strings.Join(meant, " or "))
+		return usage("there is no command %q; did you mean %s?", path(cmd, args[0]), strings.Join(meant, " or "))
 	}
-	return usage("%s: there is no command %q: see %s --help", commandName(cmd), args[0], cmd.CommandPath())
+	return usage("there is no command %q: see %s --help", path(cmd, args[0]), cmd.CommandPath())
 }
 
 // arguments is how many arguments a command takes; another number is bad usage.
@@ -45,10 +45,15 @@ func arguments(names ...string) cobra.PositionalArgs {
 
 // commandName is a command's name without the program's, which stands before every message.
 func commandName(cmd *cobra.Command) string {
-	if !cmd.HasParent() {
-		return "usage"
-	}
 	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
+}
+
+// path is the name of a command that parent might have.
+func path(parent *cobra.Command, name string) string {
+	if !parent.HasParent() {
+		return name
+	}
+	return commandName(parent) + " " + name
 }
 
 var elementOfTask = regexp.MustCompile(`^(.+)\[(\d+)\]$`)
