@@ -246,7 +246,7 @@ func dayOf(r engine.RunRow) string {
 		return r.RunID
 	}
 	if p.Partial {
-		return string(p.Day) + ", as far as it has come"
+		return string(p.Day) + " (so far)"
 	}
 	return string(p.Day)
 }

@@ -146,7 +146,7 @@ func TestADayIsTold(t *testing.T) {
 		want string
 	}{
 		{engine.RunRow{RunID: "a", Logical: &logical}, "2026-11-21"},
-		{engine.RunRow{RunID: "a", Params: []byte(`{"day":"2026-11-22","partial":true}`)}, "2026-11-22, as far as it has come"},
+		{engine.RunRow{RunID: "a", Params: []byte(`{"day":"2026-11-22","partial":true}`)}, "2026-11-22 (so far)"},
 		{engine.RunRow{RunID: "a", Params: []byte(`{"day":"2026-11-22"}`)}, "2026-11-22"},
 		{engine.RunRow{RunID: "a"}, "a"},
 	} {
