@@ -12,7 +12,6 @@ import (
 	"github.com/tidemill/tidemill/storage/lake"
 	"github.com/tidemill/tidemill/tasks/ingest"
 	"github.com/tidemill/tidemill/tasks/produce"
-	"github.com/tidemill/tidemill/web"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -73,8 +72,8 @@ func (c *command) runDemo(ctx context.Context, f demoFlags) (err error) {
 	}
 	var listener net.Listener
 	if !f.once {
-		if listener, err = web.Listen(c.config.Listen); err != nil {
-			return &UsageError{err}
+		if listener, err = listen(c.config.Listen); err != nil {
+			return err
 		}
 	}
 	story.say("Tidemill in " + c.config.Home)
@@ -116,6 +115,7 @@ func (a *app) demo(signalled context.Context, f demoFlags, story *story, source 
 		})
 	}
 	run(a.runtime.Run)
+	run(func(ctx context.Context) error { return a.services.watch(ctx, a.config.Home) })
 	if listener != nil {
 		run(func(ctx context.Context) error { return a.serve(ctx, listener) })
 		story.say("the UI is at " + address(listener))

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -222,8 +224,28 @@ func (c *command) checkBroker(ctx context.Context) []finding {
 	return []finding{ok("topic", "%s at %s: %d partitions, lag %d", c.config.Topic, strings.Join(brokers, ","), len(d.Partitions), d.Lag)}
 }
 
+// writable errs when nothing can be written to a folder, or where it would be made. It leaves nothing behind.
+func writable(dir string) error {
+	for {
+		_, err := os.Stat(dir)
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	f, err := os.CreateTemp(dir, ".tidemill-doctor-*")
+	if err != nil {
+		return fmt.Errorf("write to %s: %w", dir, err)
+	}
+	_, err = f.WriteString("x") // a full disk takes names, but no bytes
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
 func (c *command) checkLake(ctx context.Context) []finding {
 	l, err := lake.Open(c.config.Lake, c.config.Topic)
+	if err == nil {
+		err = writable(c.config.Lake)
+	}
 	if err != nil {
 		return []finding{wrong("lake", err, "is TIDEMILL_LAKE a folder that you may write to?")}
 	}

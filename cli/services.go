@@ -94,6 +94,20 @@ func errNoBrokers(c *Config) error {
 	return usage("no Kafka brokers: set TIDEMILL_KAFKA_BROKERS, or run `tidemill serve` or `tidemill demo`, whose embedded one is then used (home folder %s)", c.Home)
 }
 
+// watch waits until ctx ends, or errs when the embedded PostgreSQL ends by itself: without it a process could do nothing, and would
+// look as if it ran.
+func (s *services) watch(ctx context.Context, home string) error {
+	if s.server == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.server.Exited():
+		return fmt.Errorf("the embedded PostgreSQL ended by itself: %s says why; start again, nothing is lost", filepath.Join(home, "postgres", "postgres.log"))
+	}
+}
+
 func (s *services) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
