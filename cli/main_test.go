@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,20 @@ func TestThingsAreCounted(t *testing.T) {
 	for want, got := range map[string]string{"1 DAG": count(1, "DAG"), "0 streams": count(0, "stream"), "2 processes": count(2, "process"), "1 process": count(1, "process")} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestAPortThatIsTakenNamesTheMend(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, command := range []string{"serve", "demo"} {
+		code, _, errOut := tidemill(t, nil, command, "--listen", l.Addr().String())
+		if code != exitUsage || !strings.Contains(errOut, "TIDEMILL_LISTEN") {
+			t.Errorf("%s ended %d saying %q", command, code, errOut)
 		}
 	}
 }
