@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coder/quartz"
+	"github.com/tidemill/tidemill/dags"
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/internal/embedded/pyenv"
 	"github.com/tidemill/tidemill/migrations"
@@ -45,18 +46,47 @@ type appOptions struct {
 	flushAge   time.Duration // of the stream; 0: its default
 }
 
-// prepare makes everything that the configuration does not name, migrates and compiles the DAGs. The caller closes the app, after an
-// error too.
+// prepare makes everything that the configuration does not name, migrates and compiles the DAGs. Brokers, dbt and the warehouse's
+// schemas are the pipeline's: a program without it needs the database only. The caller closes the app, after an error too.
 func (a *app) prepare(ctx context.Context, o appOptions) error {
+	ground := dags.Platform{Log: a.log}
+	var err error
+	if a.program.reference {
+		if err = a.preparePipeline(ctx, o); err != nil {
+			return err
+		}
+		ground = a.platform.Platform
+	} else {
+		if a.services, err = startServices(ctx, a.config, needs{}, a.say, a.log); err != nil {
+			return err
+		}
+		if err = a.migrate(ctx, migrations.Engine, a.services.DatabaseURL); err != nil {
+			return err
+		}
+	}
+	if a.catalog, a.streams, err = a.program.compile(ground); err != nil {
+		return err
+	}
+	if a.store, err = postgres.Open(ctx, a.services.DatabaseURL, postgres.Options{AppName: "tidemill", MaxConns: connections(o.slots), Log: a.log}); err != nil {
+		return err
+	}
+	return a.newRuntime(ctx, o)
+}
+
+// preparePipeline makes the ground of the reference pipeline.
+func (a *app) preparePipeline(ctx context.Context, o appOptions) error {
 	python := make(chan pyResult, 1)
 	go func() {
 		env, err := pyenv.Ensure(ctx, withProgress(a.config.venv(), a.say))
 		python <- pyResult{env, err}
 	}()
 	var err error
-	a.services, err = startServices(ctx, a.config, a.say, a.log)
+	a.services, err = startServices(ctx, a.config, needs{broker: true}, a.say, a.log)
 	if err == nil {
-		err = a.migrate(ctx)
+		err = a.migrate(ctx, migrations.Engine, a.services.DatabaseURL)
+	}
+	if err == nil {
+		err = a.migrate(ctx, migrations.Warehouse, a.services.WarehouseURL)
 	}
 	env := <-python
 	if err = errors.Join(err, env.err); err != nil {
@@ -68,13 +98,7 @@ func (a *app) prepare(ctx context.Context, o appOptions) error {
 	if o.flushAge > 0 {
 		a.platform.Ingest.FlushAge = o.flushAge
 	}
-	if a.catalog, a.streams, err = a.program.compile(a.platform.Platform); err != nil {
-		return err
-	}
-	if a.store, err = postgres.Open(ctx, a.services.DatabaseURL, postgres.Options{AppName: "tidemill", MaxConns: connections(o.slots), Log: a.log}); err != nil {
-		return err
-	}
-	return a.newRuntime(ctx, o)
+	return nil
 }
 
 type pyResult struct {
@@ -90,18 +114,13 @@ func withProgress(o pyenv.Options, say func(string)) pyenv.Options {
 // connections is a process's budget of database connections: slots/10 + 5, of which reading takes a third.
 func connections(slots int) int { return max(4, (slots/10+5)*2/3) }
 
-func (a *app) migrate(ctx context.Context) error {
-	for _, m := range []struct {
-		url string
-		set migrations.Set
-	}{{a.services.DatabaseURL, migrations.Engine}, {a.services.WarehouseURL, migrations.Warehouse}} {
-		n, err := migrations.Up(ctx, m.url, m.set)
-		if err != nil {
-			return fmt.Errorf("database %s: %w", redact(m.url), err)
-		}
-		if n > 0 {
-			a.say(fmt.Sprintf("%d migrations of %s applied", n, m.set))
-		}
+func (a *app) migrate(ctx context.Context, set migrations.Set, url string) error {
+	n, err := migrations.Up(ctx, url, set)
+	if err != nil {
+		return fmt.Errorf("database %s: %w", redact(url), err)
+	}
+	if n > 0 {
+		a.say(fmt.Sprintf("%d migrations of %s applied", n, set))
 	}
 	return nil
 }
@@ -160,11 +179,14 @@ func (a *app) close(ctx context.Context) error {
 
 // serve answers HTTP on l until ctx ends.
 func (a *app) serve(ctx context.Context, l net.Listener) error {
-	handler, err := web.New(web.Config{
+	config := web.Config{
 		Control: a.runtime.Control(), Store: a.store, Version: version(), Build: build(), Log: a.log, Clock: quartz.NewReal(),
-		Lake:  func(ctx context.Context) (any, error) { return a.platform.lake.Status(ctx) },
 		Ready: func(ctx context.Context) error { _, err := a.store.Now(ctx); return err },
-	})
+	}
+	if a.platform != nil {
+		config.Lake = func(ctx context.Context) (any, error) { return a.platform.lake.Status(ctx) }
+	}
+	handler, err := web.New(config)
 	if err != nil {
 		return err
 	}

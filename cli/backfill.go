@@ -115,7 +115,7 @@ func (c *command) showBackfills(v any, rows []engine.BackfillRow) error {
 
 func (c *command) backfillList() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "list", Short: "List backfills, the newest first", Example: "  tidemill backfill list", Args: cobra.NoArgs,
+		Use: "list", Short: "List backfills, the newest first", Example: "  tidemill backfill list", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
 				rows, _, err := cl.store.Backfills(cmd.Context(), engine.BackfillFilter{Limit: 1000})

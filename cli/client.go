@@ -113,3 +113,15 @@ func duration(from, to *time.Time) string {
 	}
 	return to.Sub(*from).Round(time.Millisecond).String()
 }
+
+// count is a number of things, for people.
+func count(n int, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "s"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
+}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -140,12 +139,8 @@ func checkURL(name, value string) error {
 		return nil
 	}
 	u, err := url.Parse(value)
-	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) {
-			err = parse.Err // without the URL, which may hold a password
-		}
-		return usage("%s is no URL: %v", name, err)
+	if err != nil { // which is not told: it quotes the URL, or the part of its password that was taken for a port
+		return usage("%s is no URL: give postgres://user:password@host:port/database, with what is not a letter or digit in user and password percent-encoded (/ is %%2F)", name)
 	}
 	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return usage("%s: give a postgres:// URL", name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,29 +18,9 @@ func (c *command) dag() *cobra.Command {
 	return dag
 }
 
-// group is a command that only holds others.
-func group(use, short string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		if err := cmd.Usage(); err != nil {
-			return err
-		}
-		return usage("%s: name a subcommand", cmd.CommandPath())
-	}}
-}
-
-// arguments is how many arguments a command takes; another number is bad usage.
-func arguments(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return usage("%s takes %d arguments (%v), not %d", cmd.CommandPath(), len(names), names, len(args))
-		}
-		return nil
-	}
-}
-
 func (c *command) dagList() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "list", Short: "List the DAGs", Example: "  tidemill dag list --json", Args: cobra.NoArgs,
+		Use: "list", Short: "List the DAGs", Example: "  tidemill dag list --json", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
 				all, err := cl.store.DAGStatuses(cmd.Context())
@@ -88,7 +69,7 @@ func (c *command) dagShow() *cobra.Command {
 					fmt.Fprintf(w, "%s  %s\nschedule %s (%s), catchup %v, paused %v, version %s\n\n", d.ID, d.Doc, cell(d.Schedule), cell(d.Zone), d.Catchup, d.Paused, d.Version)
 					row(w, "TASK", "RULE", "RETRIES", "AFTER")
 					for _, t := range d.Tasks {
-						row(w, t.ID, t.Rule, t.Retries, fmt.Sprint(t.Upstream))
+						row(w, t.ID, t.Rule, t.Retries, strings.Join(t.Upstream, ", "))
 						for _, v := range t.Virtual {
 							row(w, "  "+v)
 						}

@@ -12,7 +12,6 @@ import (
 	"github.com/tidemill/tidemill/storage/lake"
 	"github.com/tidemill/tidemill/tasks/ingest"
 	"github.com/tidemill/tidemill/tasks/produce"
-	"github.com/tidemill/tidemill/web"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -38,7 +37,7 @@ func (c *command) demo() *cobra.Command {
 (a file's, or a generated sample), ingests them, backfills daily_transactions for every day in them, and says what came of it. Without
 --once it then keeps serving the UI and producing live events until Ctrl-C.`,
 		Example: "  tidemill demo\n  tidemill demo --once --events testdata/payments-7d/events.ndjson.gz",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("log-level") && c.getenv("TIDEMILL_LOG_LEVEL") == "" {
 				c.config.LogLevel = "error" // the demo tells its story itself
@@ -73,11 +72,12 @@ func (c *command) runDemo(ctx context.Context, f demoFlags) (err error) {
 	}
 	var listener net.Listener
 	if !f.once {
-		if listener, err = web.Listen(c.config.Listen); err != nil {
-			return &UsageError{err}
+		if listener, err = listen(c.config.Listen); err != nil {
+			return err
 		}
 	}
 	story.say("Tidemill in " + c.config.Home)
+	c.program.reference = true // it is what the demo shows; a program's own DAGs run beside it
 	a := &app{config: c.config, program: c.program, log: c.config.newLogger(c.err), say: story.say}
 	defer func() { err = errors.Join(err, a.close(ctx)) }()
 	if err := a.prepare(ctx, appOptions{grace: 5 * time.Second, flushAge: 3 * time.Second}); err != nil {
@@ -115,6 +115,7 @@ func (a *app) demo(signalled context.Context, f demoFlags, story *story, source 
 		})
 	}
 	run(a.runtime.Run)
+	run(func(ctx context.Context) error { return a.services.watch(ctx, a.config.Home) })
 	if listener != nil {
 		run(func(ctx context.Context) error { return a.serve(ctx, listener) })
 		story.say("the UI is at " + address(listener))
@@ -171,7 +172,7 @@ func (a *app) demoSteps(ctx context.Context, f demoFlags, story *story, source p
 	if err != nil {
 		return fmt.Errorf("audit the lake: %w", err)
 	}
-	if err := a.outcome(ctx, story, report); err != nil {
+	if err := a.outcome(ctx, story, report, f.once); err != nil {
 		return err
 	}
 	var problems []error

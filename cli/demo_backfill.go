@@ -236,9 +236,17 @@ func (a *app) progressLine(ctx context.Context, rows []engine.RunRow) (string, e
 	return strings.Join(parts, " · "), nil
 }
 
+// dayOf is the day that a run of the daily DAG works on, for people.
 func dayOf(r engine.RunRow) string {
-	if r.Logical == nil {
+	if r.Logical != nil {
+		return engine.DayOf(*r.Logical, time.UTC)
+	}
+	var p daily.Params
+	if err := json.Unmarshal(r.Params, &p); err != nil || p.Day == "" {
 		return r.RunID
 	}
-	return engine.DayOf(*r.Logical, time.UTC)
+	if p.Partial {
+		return string(p.Day) + " (so far)"
+	}
+	return string(p.Day)
 }

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -34,10 +36,14 @@ const checkTimeout = 10 * time.Second
 
 func (c *command) doctor() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "doctor", Short: "Check every part and say how to mend what is wrong; ends 1 where something is", Example: "  tidemill doctor", Args: cobra.NoArgs,
+		Use: "doctor", Short: "Check every part and say how to mend what is wrong; ends 1 where something is", Example: "  tidemill doctor", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []finding
-			for _, check := range []func(context.Context) []finding{c.checkHome, c.checkDAGs, c.checkDatabase, c.checkBroker, c.checkLake, c.checkDBT, c.checkWebhook} {
+			checks := []func(context.Context) []finding{c.checkHome, c.checkDAGs, c.checkDatabase}
+			if c.program.reference {
+				checks = append(checks, c.checkBroker, c.checkLake, c.checkDBT)
+			}
+			for _, check := range append(checks, c.checkWebhook) {
 				ctx, cancel := context.WithTimeout(cmd.Context(), checkTimeout)
 				all = append(all, check(ctx)...)
 				cancel()
@@ -94,7 +100,7 @@ func (c *command) checkDAGs(context.Context) []finding {
 	if err != nil {
 		return []finding{wrong("dags", err, "mend the definitions at the lines named")}
 	}
-	return []finding{ok("dags", "%d DAGs, %d streams", len(catalog.IDs()), len(streams))}
+	return []finding{ok("dags", "%s, %s", count(len(catalog.IDs()), "DAG"), count(len(streams), "stream"))}
 }
 
 func (c *command) checkDatabase(ctx context.Context) []finding {
@@ -110,10 +116,7 @@ func (c *command) checkDatabase(ctx context.Context) []finding {
 		return []finding{ok("database", "none runs; PostgreSQL %s in %s would be started as %s", plan.Binaries.Version, plan.Binaries.Dir, plan.User)}
 	}
 	var out []finding
-	for _, m := range []struct {
-		part, url string
-		set       migrations.Set
-	}{{"database", s.DatabaseURL, migrations.Engine}, {"warehouse", s.WarehouseURL, migrations.Warehouse}} {
+	for _, m := range c.schemas(s) {
 		list, err := migrations.Status(ctx, m.url, m.set)
 		if err != nil {
 			out = append(out, wrong(m.part, fmt.Errorf("%s: %w", redact(m.url), err), "is it running, and are address, user and password right?"))
@@ -134,7 +137,28 @@ func (c *command) checkDatabase(ctx context.Context) []finding {
 			out = append(out, c.checkOutbox(ctx, m.url)...)
 		}
 	}
+	if c.config.DatabaseURL == "" {
+		if line, err := psql(s.DatabaseURL, postgres.PasswordFile(c.config.postgresDir())); err == nil {
+			out = append(out, ok("sql", "%s", line))
+		}
+	}
 	return out
+}
+
+// schemas are the migrations that the program's databases want.
+func (c *command) schemas(s *services) []schema {
+	all := []schema{{"database", s.DatabaseURL, migrations.Engine}}
+	if c.program.reference {
+		all = append(all, schema{"warehouse", s.WarehouseURL, migrations.Warehouse})
+	}
+	return all
+}
+
+// A schema is a set of migrations in a database.
+type schema struct {
+	part string // what people call the database
+	url  string
+	set  migrations.Set
 }
 
 // checkOutbox warns of messages that nobody delivers.
@@ -148,7 +172,7 @@ func (c *command) checkOutbox(ctx context.Context, url string) []finding {
 	if err != nil {
 		return []finding{wrong("workers", err, "tidemill migrate up")}
 	}
-	out := []finding{ok("workers", "%d processes are alive", len(workers))}
+	out := []finding{ok("workers", "%s alive", count(len(workers), "process"))}
 	if len(workers) == 0 {
 		out[0] = warning("workers", "no process is alive: nothing runs", "tidemill serve")
 	}
@@ -200,8 +224,28 @@ func (c *command) checkBroker(ctx context.Context) []finding {
 	return []finding{ok("topic", "%s at %s: %d partitions, lag %d", c.config.Topic, strings.Join(brokers, ","), len(d.Partitions), d.Lag)}
 }
 
+// writable errs when nothing can be written to a folder, or where it would be made. It leaves nothing behind.
+func writable(dir string) error {
+	for {
+		_, err := os.Stat(dir)
+		if !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	f, err := os.CreateTemp(dir, ".tidemill-doctor-*")
+	if err != nil {
+		return fmt.Errorf("write to %s: %w", dir, err)
+	}
+	_, err = f.WriteString("x") // a full disk takes names, but no bytes
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
 func (c *command) checkLake(ctx context.Context) []finding {
 	l, err := lake.Open(c.config.Lake, c.config.Topic)
+	if err == nil {
+		err = writable(c.config.Lake)
+	}
 	if err != nil {
 		return []finding{wrong("lake", err, "is TIDEMILL_LAKE a folder that you may write to?")}
 	}
@@ -223,7 +267,7 @@ func (c *command) checkDBT(ctx context.Context) []finding {
 	if _, err := pyenv.FindPython(ctx); err != nil {
 		return []finding{wrong("dbt", err, "install Python")}
 	}
-	return []finding{ok("dbt", "installed into a venv of its own at the first start (about 50 MB)")}
+	return []finding{ok("dbt", "installed into a venv of its own at the first start (some 40 MB to download)")}
 }
 
 func (c *command) checkWebhook(ctx context.Context) []finding {

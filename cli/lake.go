@@ -25,7 +25,7 @@ func (c *command) openLake() (*lake.Lake, error) {
 
 func (c *command) lakeStatus() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "status", Short: "The lake at a glance", Example: "  tidemill lake status", Args: cobra.NoArgs,
+		Use: "status", Short: "The lake at a glance", Example: "  tidemill lake status", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := c.openLake()
 			if err != nil {
@@ -55,7 +55,7 @@ func (c *command) lakeStatus() *cobra.Command {
 
 func (c *command) lakeDays() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "days", Short: "What the lake has of each day", Example: "  tidemill lake days --json", Args: cobra.NoArgs,
+		Use: "days", Short: "What the lake has of each day", Example: "  tidemill lake days --json", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := c.openLake()
 			if err != nil {
@@ -77,7 +77,7 @@ func (c *command) lakeDays() *cobra.Command {
 
 func (c *command) lakeAudit() *cobra.Command {
 	return c.reads(&cobra.Command{
-		Use: "audit", Short: "Prove that every offset is accounted for; ends 1 where it is not", Example: "  tidemill lake audit", Args: cobra.NoArgs,
+		Use: "audit", Short: "Prove that every offset is accounted for; ends 1 where it is not", Example: "  tidemill lake audit", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := c.openLake()
 			if err != nil {

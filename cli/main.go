@@ -71,6 +71,8 @@ func (c *command) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "tidemill",
 		Short:         "DAGs in Go on PostgreSQL, with a payments pipeline from Kafka to Gold",
+		Args:          subcommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {

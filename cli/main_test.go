@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/storage/lake"
 )
 
@@ -37,7 +39,13 @@ func TestBadUsageEndsWithTwoAndOneLine(t *testing.T) {
 		want string
 	}{
 		{"unknown flag", nil, []string{"version", "--loud"}, "--loud"},
-		{"too many arguments", nil, []string{"dag", "show"}, "takes 1 arguments"},
+		{"a password with a slash", map[string]string{"TIDEMILL_DATABASE_URL": "postgres://u:hush/more@127.0.0.1/db"}, []string{"version"}, "percent-encoded"},
+		{"a password with a percent sign", map[string]string{"TIDEMILL_WAREHOUSE_URL": "postgres://u:a%hush@127.0.0.1/db"}, []string{"version"}, "percent-encoded"},
+		{"too many arguments", nil, []string{"dag", "show"}, "dag show takes DAG, not 0"},
+		{"an argument where none is taken", nil, []string{"version", "twice"}, "version takes no arguments"},
+		{"unknown command", nil, []string{"demoo"}, "did you mean demo?"},
+		{"nothing like it", nil, []string{"nonsense"}, "tidemill --help"},
+		{"unknown subcommand", nil, []string{"dag", "nonsense"}, `there is no command "dag nonsense"`},
 		{"no subcommand", nil, []string{"lake"}, "subcommand"},
 		{"no database", nil, []string{"dag", "list"}, "TIDEMILL_DATABASE_URL"},
 		{"log level", map[string]string{"TIDEMILL_LOG_LEVEL": "loud"}, []string{"version"}, "TIDEMILL_LOG_LEVEL"},
@@ -108,6 +116,65 @@ func TestADayIsOpenUntilItsRunIsDue(t *testing.T) {
 		complete, open := divide(days, now)
 		if len(complete) != c.complete || len(open) != c.open {
 			t.Errorf("at %s: complete %v, open %v", c.now, complete, open)
+		}
+	}
+}
+
+func TestTheCommandForSQLHoldsNoPassword(t *testing.T) {
+	got, err := psql("postgres://tidemill:hush@127.0.0.1:5433/tidemill?sslmode=disable", "/home/o'neill/password")
+	if want := `PGPASSWORD=$(cat '/home/o'\''neill/password') psql postgres://tidemill@127.0.0.1:5433/tidemill`; err != nil || got != want {
+		t.Errorf("got %s, %v; want %s", got, err, want)
+	}
+}
+
+func TestProgressIsTold(t *testing.T) {
+	for progress, want := range map[string]string{
+		`{"lag":5,"partitions":[{"lag":1}],"batch_duration":3904000001,"dead_letters":{"city":8},"watermark":"2026-11-23T01:00:36.553596651Z","ok":true}`: "lag 5, batch duration 3.904s, watermark 2026-11-23T01:00:36Z, ok true",
+		`{}`:   "",
+		`null`: "null",
+		`7`:    "7",
+	} {
+		if got := progressOf([]byte(progress)); got != want {
+			t.Errorf("%s is told as %q; want %q", progress, got, want)
+		}
+	}
+}
+
+func TestADayIsTold(t *testing.T) {
+	logical := time.Date(2026, 11, 21, 2, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		run  engine.RunRow
+		want string
+	}{
+		{engine.RunRow{RunID: "a", Logical: &logical}, "2026-11-21"},
+		{engine.RunRow{RunID: "a", Params: []byte(`{"day":"2026-11-22","partial":true}`)}, "2026-11-22 (so far)"},
+		{engine.RunRow{RunID: "a", Params: []byte(`{"day":"2026-11-22"}`)}, "2026-11-22"},
+		{engine.RunRow{RunID: "a"}, "a"},
+	} {
+		if got := dayOf(c.run); got != c.want {
+			t.Errorf("%+v is told as %q; want %q", c.run, got, c.want)
+		}
+	}
+}
+
+func TestThingsAreCounted(t *testing.T) {
+	for want, got := range map[string]string{"1 DAG": count(1, "DAG"), "0 streams": count(0, "stream"), "2 processes": count(2, "process"), "1 process": count(1, "process")} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestAPortThatIsTakenNamesTheMend(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for _, command := range []string{"serve", "demo"} {
+		code, _, errOut := tidemill(t, nil, command, "--listen", l.Addr().String())
+		if code != exitUsage || !strings.Contains(errOut, "TIDEMILL_LISTEN") {
+			t.Errorf("%s ended %d saying %q", command, code, errOut)
 		}
 	}
 }

@@ -13,7 +13,7 @@ func (c *command) migrate() *cobra.Command {
 	m := group("migrate", "Look at the schemas and bring them up to date")
 	m.AddCommand(
 		c.reads(&cobra.Command{
-			Use: "status", Short: "List the migrations", Example: "  tidemill migrate status", Args: cobra.NoArgs,
+			Use: "status", Short: "List the migrations", Example: "  tidemill migrate status", Args: arguments(),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				out := map[migrations.Set][]migrations.Applied{}
 				err := c.eachSet(func(url string, set migrations.Set) error {
@@ -35,7 +35,7 @@ func (c *command) migrate() *cobra.Command {
 			},
 		}),
 		&cobra.Command{
-			Use: "up", Short: "Apply what is missing", Example: "  tidemill migrate up", Args: cobra.NoArgs,
+			Use: "up", Short: "Apply what is missing", Example: "  tidemill migrate up", Args: arguments(),
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return c.eachSet(func(url string, set migrations.Set) error { return c.migrateUp(cmd.Context(), url, set) })
 			},
@@ -57,8 +57,10 @@ func (c *command) eachSet(do func(url string, set migrations.Set) error) error {
 	if err != nil {
 		return err
 	}
-	if err := do(s.DatabaseURL, migrations.Engine); err != nil {
-		return err
+	for _, m := range c.schemas(s) {
+		if err := do(m.url, m.set); err != nil {
+			return err
+		}
 	}
-	return do(s.WarehouseURL, migrations.Warehouse)
+	return nil
 }

@@ -16,7 +16,7 @@ func (c *command) produce() *cobra.Command {
 	var rate float64
 	var seconds int
 	cmd := &cobra.Command{
-		Use: "produce", Short: "Put events on the topic: a file's, or live ones at a rate", Args: cobra.NoArgs,
+		Use: "produce", Short: "Put events on the topic: a file's, or live ones at a rate", Args: arguments(),
 		Example: "  tidemill produce --events testdata/payments-7d/events.ndjson.gz\n  tidemill produce --rate 100 --seconds 60",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if (file == "") == (rate == 0) {

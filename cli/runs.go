@@ -74,10 +74,7 @@ func (c *command) runShow() *cobra.Command {
 					fmt.Fprintf(w, "%s %s: %s\n\n", r.DAG, r.RunID, r.State)
 					row(w, "TASK", "STATE", "TRY", "STARTED", "TOOK", "WHY")
 					for _, t := range views[0].Tasks {
-						name := t.Task
-						if t.MapIndex >= 0 {
-							name = fmt.Sprintf("%s[%d]", name, t.MapIndex)
-						}
+						name := instanceName(t.Task, t.MapIndex)
 						if t.Runner != "" {
 							name = "  " + name
 						}
@@ -102,7 +99,11 @@ func (c *command) runClear() *cobra.Command {
 		Example: "  tidemill run clear daily_transactions RUN --task dbt_run --downstream\n  tidemill run clear daily_transactions RUN --only-failed --dry-run",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
-				s.Tasks = splitList(tasks)
+				chosen, err := instances(tasks)
+				if err != nil {
+					return err
+				}
+				s.Tasks, s.MapIndexes = chosen.Tasks, chosen.MapIndexes
 				keys, err := cl.control.Clear(cmd.Context(), args[0], args[1], s, dryRun, "cli")
 				if err != nil {
 					return err
@@ -111,7 +112,7 @@ func (c *command) runClear() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&tasks, "task", "", "only these tasks, a,b (default: all)")
+	cmd.Flags().StringVar(&tasks, "task", "", "only these tasks, a,b, or elements of a mapped one, a[0],a[1] (default: all)")
 	cmd.Flags().BoolVar(&s.OnlyFailed, "only-failed", false, "only those that failed")
 	cmd.Flags().BoolVar(&s.Upstream, "upstream", false, "and what they follow")
 	cmd.Flags().BoolVar(&s.Downstream, "downstream", false, "and what follows them")
@@ -123,11 +124,7 @@ func (c *command) showKeys(keys []engine.TaskKey) error {
 	out := keysOf(keys)
 	return c.show(map[string]any{"task_instances": out, "total_entries": len(out)}, func(w io.Writer) {
 		for _, k := range out {
-			if k.MapIndex >= 0 {
-				row(w, fmt.Sprintf("%s[%d]", k.Task, k.MapIndex))
-				continue
-			}
-			row(w, k.Task)
+			row(w, instanceName(k.Task, k.MapIndex))
 		}
 	})
 }
@@ -145,7 +142,11 @@ func (c *command) runMark() *cobra.Command {
 				if tasks == "" {
 					return cl.control.MarkRun(cmd.Context(), args[0], args[1], engine.RunState(args[2]), "cli")
 				}
-				req := engine.MarkRequest{Selection: engine.Selection{Tasks: splitList(tasks)}, State: engine.State(args[2]), By: "cli"}
+				chosen, err := instances(tasks)
+				if err != nil {
+					return err
+				}
+				req := engine.MarkRequest{Selection: chosen, State: engine.State(args[2]), By: "cli"}
 				if output != "" {
 					req.Output = []byte(output)
 				}
@@ -157,7 +158,7 @@ func (c *command) runMark() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&tasks, "task", "", "these tasks, a,b (default: the run)")
+	cmd.Flags().StringVar(&tasks, "task", "", "these tasks, a,b, or elements of a mapped one, a[0],a[1] (default: the run)")
 	cmd.Flags().StringVar(&output, "output", "", "what a task that is marked success yields, as JSON (default: its latest output)")
 	return c.reads(cmd)
 }

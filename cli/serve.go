@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,17 +22,29 @@ func (c *command) serve() *cobra.Command {
 		Use:     "serve",
 		Short:   "Run scheduler, workers, streams and web in one process; any number of them on one database",
 		Example: "  tidemill serve\n  TIDEMILL_DATABASE_URL=postgres://… TIDEMILL_KAFKA_BROKERS=… tidemill serve --slots 64",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := web.Listen(c.config.Listen)
+			l, err := listen(c.config.Listen)
 			if err != nil {
-				return &UsageError{err}
+				return err
 			}
 			return c.process(cmd.Context(), appOptions{slots: slots, queues: splitList(queues), grace: drainGrace}, l)
 		},
 	}
 	workerFlags(cmd, &slots, &queues)
 	return cmd
+}
+
+// listen opens the address of the UI and the API.
+func listen(address string) (net.Listener, error) {
+	l, err := web.Listen(address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w: end what listens there, or set TIDEMILL_LISTEN to another port, such as 127.0.0.1:8081", err)
+	}
+	if err != nil {
+		return nil, &UsageError{err}
+	}
+	return l, nil
 }
 
 func (c *command) worker() *cobra.Command {
@@ -40,7 +54,7 @@ func (c *command) worker() *cobra.Command {
 		Use:     "worker",
 		Short:   "Only run tasks and streams",
 		Example: "  tidemill worker --queues default,heavy --slots 8",
-		Args:    cobra.NoArgs,
+		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.process(cmd.Context(), appOptions{workerOnly: true, slots: slots, queues: splitList(queues), grace: drainGrace}, nil)
 		},
@@ -80,6 +94,13 @@ func (c *command) process(ctx context.Context, o appOptions, l net.Listener) (er
 	g.Go(func() error {
 		defer cancel()
 		return a.runtime.Run(work)
+	})
+	g.Go(func() error {
+		err := a.services.watch(work, a.config.Home)
+		if err != nil {
+			cancel()
+		}
+		return err
 	})
 	if l != nil {
 		log.Info("serving", "address", address(l))

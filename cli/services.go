@@ -26,8 +26,13 @@ type services struct {
 func (c *Config) postgresDir() string { return filepath.Join(c.Home, "postgres") }
 func (c *Config) brokerDir() string   { return filepath.Join(c.Home, "broker") }
 
-// startServices starts what is not configured. The caller stops it.
-func startServices(ctx context.Context, c *Config, say func(string), log *slog.Logger) (s *services, err error) {
+// needs are what a program needs besides the database.
+type needs struct {
+	broker bool
+}
+
+// startServices starts what is needed and not configured. The caller stops it.
+func startServices(ctx context.Context, c *Config, need needs, say func(string), log *slog.Logger) (s *services, err error) {
 	s = &services{DatabaseURL: c.DatabaseURL, WarehouseURL: c.WarehouseURL, Brokers: splitList(c.Brokers)}
 	defer func() {
 		if err != nil {
@@ -42,7 +47,7 @@ func startServices(ctx context.Context, c *Config, say func(string), log *slog.L
 		s.DatabaseURL = s.server.URL()
 		say("PostgreSQL " + s.server.Version() + " runs in " + c.postgresDir())
 	}
-	if len(s.Brokers) == 0 {
+	if need.broker && len(s.Brokers) == 0 {
 		s.broker, err = broker.Start(ctx, broker.Options{Dir: c.brokerDir(), Log: log})
 		if err != nil {
 			return s, busy(err, "the broker", c.Home)
@@ -87,6 +92,20 @@ func findServices(c *Config) (*services, error) {
 // errNoBrokers says what a command without brokers lacks.
 func errNoBrokers(c *Config) error {
 	return usage("no Kafka brokers: set TIDEMILL_KAFKA_BROKERS, or run `tidemill serve` or `tidemill demo`, whose embedded one is then used (home folder %s)", c.Home)
+}
+
+// watch waits until ctx ends, or errs when the embedded PostgreSQL ends by itself: without it a process could do nothing, and would
+// look as if it ran.
+func (s *services) watch(ctx context.Context, home string) error {
+	if s.server == nil {
+		return nil
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-s.server.Exited():
+		return fmt.Errorf("the embedded PostgreSQL ended by itself: %s says why; start again, nothing is lost", filepath.Join(home, "postgres", "postgres.log"))
+	}
 }
 
 func (s *services) stop(ctx context.Context) error {

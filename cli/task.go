@@ -22,7 +22,7 @@ func (c *command) taskLog() *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
 		Use: "log DAG RUN TASK", Short: "Print the log of a task's attempt, one JSON object a line", Args: arguments("DAG", "RUN", "TASK"),
-		Example: "  tidemill task log daily_transactions RUN load_to_postgres --follow",
+		Example: "  tidemill task log daily_transactions RUN load_to_postgres --follow\n  tidemill task log sales RUN 'load[1]' --try 1",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			return c.withClient(ctx, func(cl *client) error {
@@ -31,6 +31,9 @@ func (c *command) taskLog() *cobra.Command {
 					return err
 				}
 				key := engine.TaskKey{Run: r.Key, Task: args[2], MapIndex: mapIndex}
+				if mapIndex < 0 {
+					key.Task, key.MapIndex = instance(args[2])
+				}
 				tv, err := cl.task(ctx, key)
 				if err != nil {
 					return err
@@ -46,7 +49,7 @@ func (c *command) taskLog() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVar(&try, "try", 0, "number of the attempt (default: the latest)")
-	cmd.Flags().IntVar(&mapIndex, "map-index", -1, "element of a mapped task")
+	cmd.Flags().IntVar(&mapIndex, "map-index", -1, "element of a mapped task, as in TASK[1]")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on until the attempt has ended")
 	return cmd
 }
@@ -61,14 +64,18 @@ func (cl *client) task(ctx context.Context, key engine.TaskKey) (engine.TaskView
 	if err != nil {
 		return engine.TaskView{}, err
 	}
+	hint := ""
 	for _, v := range views {
 		for _, t := range v.Tasks {
 			if t.Task == key.Task && t.MapIndex == key.MapIndex {
 				return t, nil
 			}
+			if t.Task == key.Task && t.MapIndex == 0 {
+				hint = ": it is mapped: name an element, such as " + instanceName(t.Task, 0)
+			}
 		}
 	}
-	return engine.TaskView{}, fmt.Errorf("task %q, element %d: %w", key.Task, key.MapIndex, engine.ErrNotFound)
+	return engine.TaskView{}, fmt.Errorf("task %s: %w%s", instanceName(key.Task, key.MapIndex), engine.ErrNotFound, hint)
 }
 
 func (c *command) printLog(ctx context.Context, cl *client, key engine.TaskKey, try int, follow bool) error {

@@ -51,6 +51,8 @@ func (o BackfillOrder) Check(l Timeline, dependsOnPast bool, now time.Time) erro
 		return &InvalidError{"from_date", fmt.Sprintf("the range lies in the future; start it before %s", now.UTC().Format(time.RFC3339))}
 	case o.MaxActiveRuns < 1:
 		return &InvalidError{"max_active_runs", fmt.Sprintf("is %d; give at least 1", o.MaxActiveRuns)}
+	case o.MaxActiveRuns > MaxBackfillDates: // a column holds no more than 2^31−1
+		return &InvalidError{"max_active_runs", fmt.Sprintf("is %d; give at most %d", o.MaxActiveRuns, MaxBackfillDates)}
 	case !o.Reprocess.Valid():
 		return &InvalidError{"reprocess_behavior", fmt.Sprintf("%q is unknown; give none, failed or completed", string(o.Reprocess))}
 	case o.Backwards && dependsOnPast:

@@ -53,7 +53,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	pulse, gate := live.NewPulse(cfg.Clock, cfg.Wake), &live.Gate{}
 	r := chi.NewRouter()
-	r.Use(recovered(cfg.Log), headers, loopbackOnly, sameSite(), limited)
+	r.Use(recovered(cfg.Log), headers, loopbackOnly, sameSite(), nameable, limited)
 	probes(r, cfg.Ready)
 	api.Mount(r, api.Deps{Control: cfg.Control, Store: cfg.Store, Version: cfg.Version, Build: cfg.Build, Log: cfg.Log, Clock: cfg.Clock, Pulse: pulse, Gate: gate, Lake: cfg.Lake})
 	err := ui.Mount(r, ui.Deps{Control: cfg.Control, Store: cfg.Store, Version: cfg.Version, Log: cfg.Log, Clock: cfg.Clock, Pulse: pulse, Gate: gate, Lake: cfg.Lake})

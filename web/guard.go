@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/tidemill/tidemill/web/api"
 )
@@ -68,6 +69,17 @@ func sameSite() func(http.Handler) http.Handler {
 
 func refuse(w http.ResponseWriter, why string) {
 	api.WriteError(w, &api.Error{Status: http.StatusForbidden, Detail: why})
+}
+
+// nameable refuses paths that hold what no name can: U+0000 or bytes that are no UTF-8. PostgreSQL would refuse to look them up.
+func nameable(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.IndexByte(r.URL.Path, 0) >= 0 || !utf8.ValidString(r.URL.Path) {
+			api.WriteError(w, &api.Error{Status: http.StatusNotFound, Detail: "there is nothing of this name: it is no text"})
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // limited bounds what is read of a request's body.

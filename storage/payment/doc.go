@@ -14,6 +14,6 @@
 // Row carries the Parquet tags of the lake's bronze files. Money is counted in hundredths and never passes through a
 // float; times are microseconds since 1970 in UTC.
 //
-// The rules are pure: nothing here reads a clock, a file or the network. contract/README.md says why each rule is as
+// The rules are pure: nothing here reads a clock, a file or the network. docs/contract/README.md says why each rule is as
 // it is; goldref holds a model of the whole topic for tests, and events reads and writes files of records.
 package payment

@@ -22,9 +22,15 @@ import (
 // timeout bounds one delivery.
 const timeout = 15 * time.Second
 
+const (
+	maxAnswer = 64 << 10 // what is read of an answer, in bytes, to see whether it repeats a secret
+	maxTold   = 200      // what an error tells of it
+)
+
 // A Receiver is where webhooks go.
 type Receiver struct {
 	address *url.URL
+	secrets []string                  // parts of the address that no error may hold
 	sign    *standardwebhooks.Webhook // nil: unsigned
 	client  *http.Client
 	now     func() time.Time
@@ -37,7 +43,7 @@ func New(address, secret string, now func() time.Time) (*Receiver, error) {
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, errors.New("the webhook URL must be http:// or https:// and name a host")
 	}
-	r := &Receiver{address: u, now: now, client: &http.Client{Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	r := &Receiver{address: u, secrets: secretsOf(u), now: now, client: &http.Client{Timeout: timeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	if secret == "" {
 		return r, nil
 	}
@@ -90,12 +96,12 @@ func (r *Receiver) Deliver(ctx context.Context, m engine.Message) error {
 		return fmt.Errorf("send webhook to %s: %w", r.Place(), err)
 	}
 	defer func() { _ = resp.Body.Close() }() // nothing is written through it
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 200))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		answer = nil
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return fmt.Errorf("send webhook to %s: it answered %s: %s", r.Place(), resp.Status, bytes.ToValidUTF8(answer, []byte("?")))
+		return fmt.Errorf("send webhook to %s: it answered %d %s: %s", r.Place(), resp.StatusCode, http.StatusText(resp.StatusCode), r.tell(string(answer)))
 	}
 	return nil
 }

@@ -79,3 +79,41 @@ func TestErrorsHoldNoSecret(t *testing.T) {
 		t.Errorf("the answer is not told: %v", answered)
 	}
 }
+
+// Many servers tell in their answer which address they do not know.
+func TestAnAnswerThatRepeatsTheAddressIsNotTold(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Query().Get("say") {
+		case "path":
+			http.Error(w, "Cannot POST "+r.URL.EscapedPath(), http.StatusNotFound)
+		case "late":
+			http.Error(w, strings.Repeat("x", 190)+r.URL.Path, http.StatusNotFound)
+		case "plain":
+			http.Error(w, "no such hook: "+r.URL.Path, http.StatusNotFound)
+		case "query":
+			http.Error(w, "bad key "+r.URL.Query().Get("key"), http.StatusForbidden)
+		case "user":
+			user, password, _ := r.BasicAuth()
+			http.Error(w, user+":"+password, http.StatusForbidden)
+		default:
+			http.Error(w, "invalid_payload", http.StatusBadRequest)
+		}
+	}))
+	defer srv.Close()
+	deliver := func(say string) error {
+		address := strings.Replace(srv.URL, "http://", "http://us%20hush:pw%2Fhush@", 1) + "/v1/tok%20hush/x?key=a%2Bhush&say=" + say
+		r, err := webhook.New(address, "", time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Deliver(t.Context(), engine.Message{EventID: uuid.New(), Data: []byte("{}")})
+	}
+	for _, say := range []string{"path", "late", "plain", "query", "user"} {
+		if err := deliver(say); err == nil || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "tok") || !strings.Contains(err.Error(), "40") {
+			t.Errorf("%s: %v", say, err)
+		}
+	}
+	if err := deliver("nothing"); err == nil || !strings.Contains(err.Error(), "400 Bad Request: invalid_payload") {
+		t.Errorf("an answer without secrets: %v", err)
+	}
+}

@@ -64,6 +64,7 @@ func mount(r chi.Router, d Deps) {
 	s.taskInstances(a)
 	s.clearing(a)
 	s.tries(a)
+	s.dependencies(a)
 	s.logs(a)
 	s.xcoms(a)
 	s.backfills(a)
@@ -75,6 +76,7 @@ func mount(r chi.Router, d Deps) {
 	absent := func(w http.ResponseWriter, r *http.Request) {
 		WriteError(w, fail(http.StatusNotFound, "there is no %s %s here: see /api/v2/docs for what there is", r.Method, r.URL.Path))
 	}
+	r.Get("/api/v2"+instancesPath+"/{task_id}/links", absent) // where the number of an element may stand
 	r.HandleFunc("/api/*", absent)
 	r.HandleFunc("/auth/*", absent)
 }

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -87,8 +89,18 @@ func everything(id string) error {
 	return nil
 }
 
+// dagNames refuses ids that no DAG can have and PostgreSQL does not take.
+func dagNames(ids []string) error {
+	for i, id := range ids {
+		if strings.IndexByte(id, 0) >= 0 {
+			return invalid("no DAG has U+0000 in its id", nil, "body", "dag_ids", i)
+		}
+	}
+	return nil
+}
+
 func (s *server) batchRuns(ctx context.Context, in *batchRunsInput) (DAGRunCollectionResponse, error) {
-	if err := everything(in.DagID); err != nil {
+	if err := errors.Join(everything(in.DagID), dagNames(in.Body.DagIDs)); err != nil {
 		return DAGRunCollectionResponse{}, err
 	}
 	b := in.Body

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/tidemill/tidemill/engine"
@@ -55,6 +56,9 @@ func (s *server) runPage(ctx context.Context, dags []string, f *DAGRunFilters) (
 
 // row finds a run.
 func (s *server) row(ctx context.Context, p RunPath) (engine.RunRow, error) {
+	if strings.IndexByte(p.DagRunID, 0) >= 0 { // in a body: no run is called so, and PostgreSQL refuses to look it up
+		return engine.RunRow{}, fail(http.StatusNotFound, "The DagRun with dag_id: `%s` and run_id: `%s` was not found", p.DagID, p.DagRunID)
+	}
 	row, err := s.Store.RunByID(ctx, p.DagID, p.DagRunID)
 	if err != nil {
 		if status, _ := StatusOf(err); status == http.StatusNotFound {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -176,7 +177,7 @@ type batchInstancesInput struct {
 }
 
 func (s *server) batchInstances(ctx context.Context, in *batchInstancesInput) (TaskInstanceCollectionResponse, error) {
-	if err := everything(in.DagID); err != nil {
+	if err := errors.Join(everything(in.DagID), dagNames(in.Body.DagIDs)); err != nil {
 		return TaskInstanceCollectionResponse{}, err
 	}
 	b := in.Body

@@ -22,6 +22,9 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 		return err
 	}
 	at, err := parseTime(*text)
+	if err == nil && at.IsZero() { // which stands for none here: nothing, or everything, would be meant instead
+		err = fmt.Errorf("%q is the beginning of the calendar; give a later time", *text)
+	}
 	t.Time = at
 	return err
 }

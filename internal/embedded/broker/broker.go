@@ -68,12 +68,20 @@ func (s *Server) start(o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	port, err := choosePort(o)
+	l, err := listen(o)
 	if err != nil {
 		return err
 	}
+	taken := false
 	s.cluster, err = kfake.NewCluster(
-		kfake.Ports(port),
+		kfake.Ports(l.Addr().(*net.TCPAddr).Port),
+		kfake.ListenFn(func(network, address string) (net.Listener, error) {
+			if !taken && address == l.Addr().String() {
+				taken = true
+				return l, nil
+			}
+			return net.Listen(network, address)
+		}),
 		kfake.ClusterID("tidemill-"+uuid.NewString()), // at first start; kept in the data folder
 		kfake.DefaultNumPartitions(o.Partitions),
 		kfake.DataDir(filepath.Join(o.Dir, "data")),
@@ -82,6 +90,9 @@ func (s *Server) start(o Options) error {
 		kfake.WithLogger(logger{o.Log}),
 	)
 	if err != nil {
+		if !taken {
+			err = errors.Join(err, l.Close())
+		}
 		return err
 	}
 	s.brokers = s.cluster.ListenAddrs()
@@ -93,10 +104,11 @@ func (s *Server) start(o Options) error {
 	return nil
 }
 
-// choosePort returns the port asked for, else the last one if it is free, else any free one.
-func choosePort(o Options) (int, error) {
+// listen takes the port asked for, else the last one if it is free, else any free one. It is kept from then on: a port that was only
+// found to be free may be another's a moment later, also that of some connection.
+func listen(o Options) (net.Listener, error) {
 	if o.Port != 0 {
-		return o.Port, nil
+		return net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(o.Port)))
 	}
 	var last int
 	if addr, _, ok := announced(o.Dir); ok {
@@ -104,13 +116,11 @@ func choosePort(o Options) (int, error) {
 		last, _ = strconv.Atoi(port)          //nolint:errcheck // then any port
 	}
 	for _, p := range []int{last, 0} {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
-		if err != nil {
-			continue
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p))); err == nil {
+			return l, nil
 		}
-		return l.Addr().(*net.TCPAddr).Port, l.Close()
 	}
-	return 0, errors.New("no free port on 127.0.0.1")
+	return nil, errors.New("no free port on 127.0.0.1")
 }
 
 // Brokers returns the addresses, host:port, to give to Kafka clients.

@@ -127,9 +127,12 @@ func (c *cluster) create(ctx context.Context, bin Binaries, password string) err
 	return err
 }
 
+// PasswordFile is where the superuser's password of the server in the folder dir is, for its owner's eyes only.
+func PasswordFile(dir string) string { return filepath.Join(dir, "password") }
+
 // password reads the superuser's password, or makes one when there is no cluster yet.
 func (c cluster) password(made bool) (string, error) {
-	path := filepath.Join(c.dir, "password")
+	path := PasswordFile(c.dir)
 	text, err := os.ReadFile(path) //nolint:gosec // in our folder
 	if err == nil && len(bytes.TrimSpace(text)) > 0 {
 		return string(bytes.TrimSpace(text)), nil

@@ -4,6 +4,6 @@
 // dead letters and tombstones, the rows of gold.fct_transactions and those of gold.fct_daily_revenue. [Hostile] makes
 // topics that hold every edge of the contract.
 //
-// It is written from contract/README.md alone, and shares no code with what it checks: it reads JSON with encoding/json,
+// It is written from docs/contract/README.md alone, and shares no code with what it checks: it reads JSON with encoding/json,
 // times and amounts with regexp and math/big, and it sorts whole lists where the pipeline merges. Only tests import it.
 package goldref

@@ -1,6 +1,6 @@
 // Command preview serves the pages over made-up history, for whoever works on them:
 //
-//	go run ./web/internal/preview [-listen 127.0.0.1:8090]
+//	go run ./web/internal/preview [-listen 127.0.0.1:8090] [-data usual|hard|none]
 package main
 
 import (
@@ -17,19 +17,27 @@ import (
 
 func main() {
 	addr := flag.String("listen", "127.0.0.1:8090", "where to listen")
+	data := flag.String("data", "usual", "what to show: usual, hard (much, long, failed) or none")
 	flag.Parse()
-	if err := serve(*addr); err != nil {
+	if err := serve(*addr, *data); err != nil {
 		slog.Error("preview", "error", err)
 		os.Exit(1)
 	}
 }
 
-func serve(addr string) error {
+func serve(addr, data string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	clock := showcase.NewClock()
 	store := enginetest.NewStore(clock)
-	control, err := showcase.Fill(ctx, store, clock.Set)
+	fill := showcase.Fill
+	switch data {
+	case "hard":
+		fill = showcase.FillHard
+	case "none":
+		fill = showcase.FillNone
+	}
+	control, err := fill(ctx, store, clock.Set)
 	if err != nil {
 		return err
 	}

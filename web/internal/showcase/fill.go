@@ -34,6 +34,13 @@ func Fill(ctx context.Context, store engine.Store, set func(time.Time)) (*engine
 	return p.control, p.beat()
 }
 
+// FillNone leaves a store as it is found, with no DAG in it, at [Now].
+func FillNone(_ context.Context, store engine.Store, set func(time.Time)) (*engine.Control, error) {
+	set(Now)
+	catalog, err := engine.Compile()
+	return engine.NewControl(store, catalog, "3f14f7d"), err
+}
+
 func (p *player) register() error {
 	var records []engine.DAGRecord
 	for _, id := range p.control.Catalog().IDs() {
