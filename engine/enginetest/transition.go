@@ -60,7 +60,7 @@ func rowsOf(runs []*run) []engine.RunRow {
 	rows := make([]engine.RunRow, 0, len(runs))
 	for _, r := range runs {
 		row := copyRun(r.row)
-		row.DAGPaused = r.dag.status.Paused
+		row.DAGPaused, row.DAGVersion = r.dag.status.Paused, r.dag.status.Version
 		rows = append(rows, row)
 	}
 	return rows
