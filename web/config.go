@@ -8,6 +8,7 @@ import (
 
 	"github.com/coder/quartz"
 	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/web/api"
 	"github.com/tidemill/tidemill/web/live"
@@ -53,7 +54,7 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	pulse, gate := live.NewPulse(cfg.Clock, cfg.Wake), &live.Gate{}
 	r := chi.NewRouter()
-	r.Use(recovered(cfg.Log), headers, loopbackOnly, sameSite(), nameable, limited)
+	r.Use(recovered(cfg.Log), headers, loopbackOnly, sameSite(), nameable, limited, middleware.GetHead)
 	probes(r, cfg.Ready)
 	api.Mount(r, api.Deps{Control: cfg.Control, Store: cfg.Store, Version: cfg.Version, Build: cfg.Build, Log: cfg.Log, Clock: cfg.Clock, Pulse: pulse, Gate: gate, Lake: cfg.Lake})
 	err := ui.Mount(r, ui.Deps{Control: cfg.Control, Store: cfg.Store, Version: cfg.Version, Log: cfg.Log, Clock: cfg.Clock, Pulse: pulse, Gate: gate, Lake: cfg.Lake})

@@ -305,3 +305,27 @@ func TestWakeReachesOtherProcesses(t *testing.T) {
 	for range woken { // closed when its context ends
 	}
 }
+
+// A command triggers something and ends: its word still reaches those who wait.
+func TestWakeJustBeforeCloseReachesOthers(t *testing.T) {
+	other, url := open(t, postgres.Options{})
+	woken, err := other.Woken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		s, err := postgres.Open(t.Context(), url, postgres.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Wake(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		select {
+		case <-woken:
+		case <-time.After(20 * time.Second):
+			t.Fatal("not woken")
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 const (
 	wakeChannel = "tidemill_wake"
 	wakePause   = 50 * time.Millisecond // between two notifications: they take a lock that commits wait for
+	wakeLimit   = time.Second           // for sending one, also while the store is closed
 	wakeRetry   = time.Second           // before listening anew on a lost connection
 )
 
@@ -38,17 +39,38 @@ func (s *Store) startWaker(ctx context.Context) {
 		for {
 			select {
 			case <-ctx.Done():
+				s.lastWake(ctx)
 				return
 			case <-s.waker.wanted:
 			}
-			if _, err := s.look.Exec(ctx, `SELECT pg_notify($1, '')`, wakeChannel); err != nil && ctx.Err() == nil {
+			if err := s.notify(ctx); err != nil && ctx.Err() == nil {
 				s.log.Warn("wake-up not sent", "error", err)
 			}
 			if s.pause(ctx, wakePause) != nil {
+				s.lastWake(ctx)
 				return
 			}
 		}
 	})
+}
+
+// notify sends one notification, also when the store is being closed: a command that triggers something closes right after it.
+func (s *Store) notify(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeLimit)
+	defer cancel()
+	_, err := s.look.Exec(ctx, `SELECT pg_notify($1, '')`, wakeChannel)
+	return err
+}
+
+// lastWake sends the notification that is due when the store is closed.
+func (s *Store) lastWake(ctx context.Context) {
+	select {
+	case <-s.waker.wanted:
+		if err := s.notify(ctx); err != nil {
+			s.log.Debug("last wake-up not sent", "error", err)
+		}
+	default:
+	}
 }
 
 // Wake implements Waker.

@@ -13,6 +13,9 @@ type item struct {
 	y     float64 // of its middle
 }
 
+// isNode says whether it is a node, rather than a box or a passage.
+func (it *item) isNode() bool { return it.id != "" && it.h == nodeHeight }
+
 // A route is an edge with all that it goes through, from its start to its end.
 type route struct {
 	edge  Edge

@@ -162,6 +162,23 @@ func TestAnyGraphIsSound(t *testing.T) {
 	})
 }
 
+// TestNodesBesideABox asks that a task which stands in one column with a box is not drawn as wide as the box.
+func TestNodesBesideABox(t *testing.T) {
+	var nodes []engine.VirtualSpec
+	for i := range 40 {
+		nodes = append(nodes, engine.VirtualSpec{ID: fmt.Sprintf("dbt_model_%d", i)})
+	}
+	up := []engine.EdgeSpec{{Task: "first"}}
+	pic := layout.Arrange(layout.Of(engine.Spec{DAG: "d", Tasks: []engine.TaskSpec{{ID: "first"}, {ID: "beside", Upstream: up}, {ID: "dbt", Upstream: up, HasVirtual: true, Virtual: nodes}}}))
+	width := map[string]float64{}
+	for _, b := range pic.Boxes {
+		width[b.ID] = b.W
+	}
+	if width["beside"] > 200 || width["dbt"] < 500 {
+		t.Errorf("beside is %v wide, dbt %v", width["beside"], width["dbt"])
+	}
+}
+
 func TestFewCrossings(t *testing.T) {
 	// Two chains whose nodes are given in turns: an order without a crossing exists and must be found.
 	g := &layout.Graph{DAG: "d"}

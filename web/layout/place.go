@@ -31,10 +31,7 @@ func (a *arranger) place(layers [][]*item) (w, h float64) {
 	}
 	x := 0.0
 	for _, l := range layers {
-		widest := 0.0
-		for _, it := range l {
-			widest = max(widest, it.w)
-		}
+		widest, nodes := widths(l)
 		for _, it := range l {
 			it.y -= top
 			if it.id == "" {
@@ -43,13 +40,24 @@ func (a *arranger) place(layers [][]*item) (w, h float64) {
 			}
 			b := a.nodes[it.id]
 			if !b.Inside {
-				b.W = widest
+				b.W = nodes
 			}
 			b.X, b.Y = x, it.y-b.H/2
 		}
 		x += widest + columnGap
 	}
 	return x - columnGap, bottom - top
+}
+
+// widths are that of a column and that of its nodes, which are all as wide as the widest of them; boxes are as wide as they are.
+func widths(layer []*item) (column, nodes float64) {
+	for _, it := range layer {
+		column = max(column, it.w)
+		if it.isNode() {
+			nodes = max(nodes, it.w)
+		}
+	}
+	return column, nodes
 }
 
 // stack places a column: each item as near as may be to the middle of its neighbours, in order and without overlap. That

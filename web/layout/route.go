@@ -21,13 +21,10 @@ func lines(routes []route, layers [][]*item) []Line {
 func sides(layers [][]*item) (left, right []float64) {
 	x := 0.0
 	for _, l := range layers {
-		widest := 0.0
+		widest, nodes := widths(l)
 		for _, it := range l {
-			widest = max(widest, it.w)
-		}
-		for _, it := range l { // nodes are as wide as their column, boxes as wide as they are
-			if it.id != "" && it.h == nodeHeight {
-				it.w = widest
+			if it.isNode() {
+				it.w = nodes
 			}
 		}
 		left, right = append(left, x), append(right, x+widest)

@@ -28,7 +28,11 @@ var standaloneCSS string
 func RenderSVG(w io.Writer, g *Graph, o Options) error {
 	pic := Arrange(g)
 	b := bufio.NewWriter(w)
-	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="Graph of %s">`, pic.W, pic.H, pic.W, pic.H, html.EscapeString(g.DAG))
+	role := "img"
+	if o.Link != nil {
+		role = "group" // an image has nothing in it that could be followed
+	}
+	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="%s" aria-label="Graph of %s">`, pic.W, pic.H, pic.W, pic.H, role, html.EscapeString(g.DAG))
 	b.WriteByte('\n')
 	if o.Standalone {
 		fmt.Fprintf(b, "<style>%s</style>\n", standaloneCSS)

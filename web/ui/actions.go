@@ -28,13 +28,7 @@ func (s *server) actions(r chi.Router) {
 		}
 		return s.Control.PauseBackfill(ctx, id, r.PostFormValue("paused") == "true")
 	}))
-	r.Post("/backfills/{id}/cancel", s.do(func(ctx context.Context, r *http.Request) error {
-		id, err := backfillID(r)
-		if err != nil {
-			return err
-		}
-		return s.Control.CancelBackfill(ctx, id, r.PostFormValue("running") == "true", by)
-	}))
+	r.Post("/backfills/{id}/cancel", s.cancelBackfill)
 	r.Post("/dags/{dag}/trigger", s.trigger)
 	r.Post("/dags/{dag}/backfill", s.backfill)
 	r.Post("/dags/{dag}/runs/{run}/act", s.act)

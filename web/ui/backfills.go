@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -78,4 +79,36 @@ func progress(counts map[engine.RunState]int, total int) []part {
 		x += w
 	}
 	return out
+}
+
+// cancelData is what the page says that cancelling a backfill would do.
+type cancelData struct {
+	engine.BackfillRow
+	Queued, Running int
+}
+
+// cancelBackfill says what cancelling would do, and does it when it is confirmed.
+func (s *server) cancelBackfill(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	id, err := backfillID(r)
+	var row engine.BackfillRow
+	if err == nil {
+		row, err = s.Store.Backfill(ctx, id)
+	}
+	if err == nil && row.CompletedAt != nil {
+		err = fmt.Errorf("backfill %d has ended: %w", id, engine.ErrConflict)
+	}
+	if err == nil && r.PostFormValue("confirm") != "" {
+		if err = s.Control.CancelBackfill(ctx, id, r.PostFormValue("running") == "true", by); err == nil {
+			s.Pulse.Ring()
+			http.Redirect(w, r, "/backfills", http.StatusSeeOther)
+			return
+		}
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	d := cancelData{row, row.Counts[engine.RunQueued], row.Counts[engine.RunRunning]}
+	s.render(w, r, &page{Title: fmt.Sprintf("Cancel backfill %d", id), Name: "cancel", Nav: "backfills", Static: true, Data: d})
 }

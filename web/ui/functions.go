@@ -14,7 +14,7 @@ import (
 func functions(a assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.url, "dagURL": dagURL, "runURL": runURL, "taskURL": taskURL,
-		"stamp": stamp, "short": shortStamp, "rfc": rfc, "ago": ago, "took": took, "span": span, "word": word, "count": count, "plural": plural, "day": dayOf, "percent": percent, "mask": maskText, "dict": dict,
+		"stamp": stamp, "short": shortStamp, "rfc": rfc, "ago": ago, "took": took, "span": span, "word": word, "count": count, "plural": plural, "day": dayOf, "percent": percent, "mask": maskText, "dict": dict, "legend": func() []engine.State { return legend },
 	}
 }
 
@@ -26,6 +26,9 @@ func word(s any) string {
 	}
 	return text
 }
+
+// legend are the states that a grid's legend explains.
+var legend = []engine.State{engine.Success, engine.Failed, engine.Running, engine.Queued, engine.Scheduled, engine.UpForRetry, engine.UpstreamFailed, engine.Skipped, engine.Restarting, engine.Removed, engine.None}
 
 func moment(t any) (time.Time, bool) {
 	switch v := t.(type) {
@@ -180,7 +183,10 @@ func schedule(s engine.Spec) string {
 	text := s.Schedule
 	var minute, hour int
 	if n, err := fmt.Sscanf(s.Schedule, "%d %d * * *", &minute, &hour); err == nil && n == 2 && strings.HasSuffix(s.Schedule, " * * *") {
-		text = fmt.Sprintf("daily at %02d:%02d", hour, minute)
+		text = fmt.Sprintf("daily at %02d:%02d UTC", hour, minute)
+		if s.Zone != "" && s.Zone != "UTC" {
+			text = strings.TrimSuffix(text, " UTC")
+		}
 	}
 	if rest, ok := strings.CutPrefix(s.Schedule, "@"); ok {
 		text = rest

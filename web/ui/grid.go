@@ -27,6 +27,7 @@ const (
 	gridRuns  = 25
 	maxRuns   = 200
 	openBelow = 45
+	few       = 2 // runs that are so few have wide columns, so that their dates can be read
 )
 
 // gridData is what the grid shows: runs as columns, oldest first, and tasks as rows.
@@ -35,6 +36,7 @@ type gridData struct {
 	Columns []gridColumn
 	Rows    []gridRow
 	Total   int
+	Few     bool
 	More    string // link to more runs; "" when all are shown
 }
 
@@ -76,7 +78,7 @@ func (s *server) gridPage(ctx context.Context, r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := gridData{Head: head, Columns: columns(runs), Total: total}
+	g := gridData{Head: head, Columns: columns(runs), Total: total, Few: len(runs) <= few}
 	g.Rows = rows(head.Spec, views, r.URL)
 	if total > len(runs) && n < maxRuns {
 		g.More = with(r.URL, "runs", strconv.Itoa(min(n*2, maxRuns)))
@@ -90,10 +92,16 @@ func columns(runs []engine.RunRow) []gridColumn {
 		longest = max(longest, duration(r))
 	}
 	out := make([]gridColumn, 0, len(runs))
+	last := ""
 	for i, r := range runs {
 		c := gridColumn{Run: r, Height: max(8, int(100*math.Sqrt(float64(duration(r))/float64(longest))))}
-		if (len(runs)-1-i)%5 == 0 && (i > 1 || len(runs) == 1) { // the text goes to the left
-			c.Label = dateOf(r).UTC().Format("Jan 2")
+		if (len(runs)-1-i)%5 == 0 && (i > 1 || len(runs) <= few) { // the text goes to the left
+			at := dateOf(r).UTC()
+			if c.Label = at.Format("Jan 2"); c.Label == last {
+				c.Label = at.Format("15:04")
+			} else {
+				last = c.Label
+			}
 		}
 		out = append(out, c)
 	}
@@ -246,14 +254,14 @@ func (b *gridBuilder) cell(n layout.Node, v engine.RunView, states map[string][]
 	if n.Kind == layout.Group {
 		var all []engine.TaskView
 		for _, t := range v.Tasks {
-			if "group:"+t.Group == n.ID {
+			if strings.HasPrefix("group:"+t.Group+".", n.ID+".") { // in it, or in a group of it
 				all = append(all, t)
 			}
 		}
 		if len(all) == 0 {
 			return gridCell{}
 		}
-		return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID), Text: n.Label + ": " + word(worst(all))}
+		return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID), Text: fmt.Sprintf("%s: %s", n.Label, tally(all))}
 	}
 	all := states[n.ID]
 	switch len(all) {
@@ -262,7 +270,7 @@ func (b *gridBuilder) cell(n layout.Node, v engine.RunView, states map[string][]
 	case 1:
 		return gridCell{State: all[0].State, URL: taskURL(v.Run.DAG, v.Run.RunID, n.ID, all[0].MapIndex), Text: n.ID + ": " + word(all[0].State)}
 	}
-	return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID) + "#" + url.PathEscape(n.ID), Text: fmt.Sprintf("%s: %d elements, %s", n.ID, len(all), tally(all))}
+	return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID) + "#" + url.PathEscape(pick(all[0])), Text: fmt.Sprintf("%s: %d elements, %s", n.ID, len(all), tally(all))}
 }
 
 // severity orders states by how much they ask for attention.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"strings"
 
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/web/api"
@@ -53,14 +56,7 @@ func (l *logFollower) next(ctx context.Context, s engine.Store) (lines []logLine
 		}
 		for _, c := range chunks {
 			l.after = c.Seq
-			var part [][]byte
-			for line := range bytes.Lines(c.Lines) {
-				part = append(part, bytes.TrimSpace(line))
-			}
-			if l.node != nil {
-				part = api.OfNode(part, *l.node)
-			}
-			raw = append(raw, part...)
+			raw = append(raw, l.split(c.Lines)...)
 		}
 		if over := len(raw) - maxLogLines; over > 0 {
 			raw, left = raw[over:], left+over
@@ -69,15 +65,35 @@ func (l *logFollower) next(ctx context.Context, s engine.Store) (lines []logLine
 			break
 		}
 	}
+	return logLines(raw), left, nil
+}
+
+// take is the lines of a chunk that are of this log.
+func (l *logFollower) take(chunk []byte) []logLine { return logLines(l.split(chunk)) }
+
+func (l *logFollower) split(chunk []byte) [][]byte {
+	var part [][]byte
+	for line := range bytes.Lines(chunk) {
+		part = append(part, bytes.TrimSpace(line))
+	}
+	if l.node != nil {
+		part = api.OfNode(part, *l.node)
+	}
+	return part
+}
+
+// logLines are lines as pages show them, with what is personal hidden.
+func logLines(raw [][]byte) []logLine {
+	var out []logLine
 	for _, r := range raw {
 		line := api.ParseLine(r)
 		line.Text = maskText(line.Text)
 		for i, a := range line.Attrs {
 			line.Attrs[i].Value = maskValue(a.Name, a.Value)
 		}
-		lines = append(lines, logLine{line, levelClass(line.Level)})
+		out = append(out, logLine{line, levelClass(line.Level)})
 	}
-	return lines, left, nil
+	return out
 }
 
 func levelClass(level string) string {
@@ -86,6 +102,48 @@ func levelClass(level string) string {
 		return "l-" + level
 	}
 	return ""
+}
+
+// textLog is the whole log of a try as text, part by part, with what is personal hidden as on the page.
+func (s *server) textLog(w http.ResponseWriter, r *http.Request) {
+	ctx := r.Context()
+	pg, err := s.taskPage(ctx, r)
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	l := &logFollower{key: pg.Log.key, try: pg.Log.try, node: pg.Log.node}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	for {
+		chunks, err := s.Store.ReadLog(ctx, l.key, l.try, l.after, logPart)
+		if err != nil {
+			s.Log.Error("a log broke off", "path", r.URL.Path, "error", err)
+			panic(http.ErrAbortHandler) // so that the client does not take it for the whole
+		}
+		if len(chunks) == 0 {
+			return
+		}
+		for _, c := range chunks {
+			l.after = c.Seq
+			for _, line := range l.take(c.Lines) {
+				if _, err := io.WriteString(w, line.plain()+"\n"); err != nil {
+					return // the client is gone
+				}
+			}
+		}
+	}
+}
+
+func (l logLine) plain() string {
+	var b strings.Builder
+	if !l.At.IsZero() {
+		fmt.Fprintf(&b, "%s %-5s ", l.At.UTC().Format("2006-01-02T15:04:05.000Z"), l.Level)
+	}
+	b.WriteString(l.Text)
+	for _, a := range l.Attrs {
+		fmt.Fprintf(&b, " %s=%s", a.Name, a.Value)
+	}
+	return b.String()
 }
 
 // logData is what the template of lines gets.

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -116,6 +117,7 @@ type problem struct {
 	Status int
 	Word   string
 	Text   string
+	Back   string // where what failed was asked for; "/": nowhere special
 }
 
 // fail shows an error as a page.
@@ -124,7 +126,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if status >= 500 && r.Context().Err() == nil {
 		s.Log.Error("a page failed", "path", r.URL.Path, "error", err)
 	}
-	pg := &page{Title: http.StatusText(status), Name: "problem", Static: true, Status: status, Data: problem{status, http.StatusText(status), textOf(detail)}}
+	pg := &page{Title: http.StatusText(status), Name: "problem", Static: true, Status: status, Data: problem{status, http.StatusText(status), textOf(detail), back(r)}}
 	var b bytes.Buffer
 	f, ferr := s.frame(r.Context(), r, pg)
 	if ferr != nil {
@@ -139,12 +141,15 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(b.Bytes()) // a client that is gone needs no answer
 }
 
+// operation is what a store says it was doing, before what went wrong: no news to people.
+var operation = regexp.MustCompile(`^[A-Z][A-Za-z]+: `)
+
 // textOf is the detail of an error as people read it.
 func textOf(detail any) string {
 	problems, ok := detail.([]api.Problem)
 	if !ok {
 		text, _ := detail.(string)
-		return text
+		return operation.ReplaceAllString(text, "")
 	}
 	var lines []string
 	for _, p := range problems {
@@ -181,9 +186,12 @@ func (s *server) health(ctx context.Context, now time.Time) (health, error) {
 		return health{}, err
 	}
 	h := health{}
-	schedules := false
+	schedules, seen := false, time.Time{}
 	for _, w := range workers {
 		silent := now.Sub(w.BeatAt) > engine.DefaultDeadAfter
+		if w.BeatAt.After(seen) {
+			seen = w.BeatAt
+		}
 		h.Workers = append(h.Workers, workerHealth{w.Name, silent, w.Leases, w.Slots})
 		if !silent {
 			h.Slots += w.Slots
@@ -194,8 +202,10 @@ func (s *server) health(ctx context.Context, now time.Time) (health, error) {
 	switch {
 	case len(workers) == 0:
 		h.Text = "no worker process is alive: nothing runs"
+	case now.Sub(seen) > engine.DefaultDeadAfter:
+		h.Text = "no worker process is alive: nothing runs; the last was heard of " + distance(seen.Sub(now))
 	case !schedules:
-		h.Text = "no process schedules: start `tidemill serve`"
+		h.Text = "no process schedules: start tidemill serve"
 	default:
 		h.OK = true
 	}

@@ -27,9 +27,12 @@ type stateCount struct {
 
 // runData is what the page of a run shows.
 type runData struct {
-	Run   runHead
-	Tasks []taskLine
-	Scale string // how long the whole chart is
+	Run    runHead
+	Failed []taskLine // the first that failed
+	More   int        // that failed as well
+	Tasks  []taskLine
+	Only   engine.State // the one state that is listed; "": all
+	Scale  string       // how long the whole chart is
 }
 
 // A taskLine is a task instance in the list of a run.
@@ -41,6 +44,7 @@ type taskLine struct {
 	Bars  []bar
 	Why   string
 	Head  string // group that starts here; its line comes before
+	Fold  *fold  // what is left out after it
 }
 
 func (s *server) runView(ctx context.Context, r *http.Request) (engine.RunView, error) {
@@ -70,9 +74,17 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	}
 	c := chartOf(v.Run, now.Truncate(chartStep))
 	c.attempts(attempts)
-	d := runData{Run: headOf(v, "tasks"), Scale: span(c.end.Sub(c.start))}
+	d := runData{Run: headOf(v, "tasks"), Scale: span(c.end.Sub(c.start)), Only: engine.State(r.URL.Query().Get("state"))}
+	for i, t := range failures(v.Tasks) {
+		if i == failuresShown {
+			d.More = len(failures(v.Tasks)) - i
+			break
+		}
+		d.Failed = append(d.Failed, taskLine{TaskView: t, Label: nameOf(t), Why: why(t, v.Tasks)})
+	}
+	list, folds := shown(v.Tasks, r.URL)
 	group := ""
-	for _, t := range v.Tasks {
+	for _, t := range list {
 		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(t), Why: why(t, v.Tasks)}
 		if t.Group != "" {
 			l.Depth = 1 + strings.Count(t.Group, ".")
@@ -85,9 +97,12 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 		} else {
 			l.Pick = pick(t)
 		}
+		if f, ok := folds[t.TaskKey]; ok {
+			l.Fold = &f
+		}
 		d.Tasks = append(d.Tasks, l)
 	}
-	return &page{Title: v.Run.RunID, Name: "run", Nav: "dags", Data: d}, nil
+	return &page{Title: v.Run.RunID + " · " + v.Run.DAG, Name: "run", Nav: "dags", Data: d}, nil
 }
 
 func headOf(v engine.RunView, tab string) runHead {
@@ -107,6 +122,14 @@ func headOf(v engine.RunView, tab string) runHead {
 		}
 	}
 	return h
+}
+
+// nameOf is an instance's whole name.
+func nameOf(t engine.TaskView) string {
+	if t.MapIndex >= 0 {
+		return t.Task + " [" + strconv.Itoa(t.MapIndex) + "]"
+	}
+	return t.Task
 }
 
 func labelOf(t engine.TaskView) string {
@@ -197,7 +220,7 @@ func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, erro
 		}
 	}})
 	head := headOf(v, "graph")
-	return &page{Title: v.Run.RunID + " graph", Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg, Fit: fit(r, spec)}}, err
+	return &page{Title: v.Run.RunID + " graph · " + v.Run.DAG, Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg, Fit: fit(r, spec)}}, err
 }
 
 // chartStep is how finely the chart of a running run follows the clock.

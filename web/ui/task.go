@@ -17,22 +17,23 @@ import (
 
 // taskData is what the page of a task instance shows.
 type taskData struct {
-	Run        runHead
-	Task       engine.TaskView
-	Spec       engine.TaskSpec
-	Label      string
-	Elements   []engine.TaskView // of the same mapped task
-	Try        int               // the one that is shown
-	Tries      []tryLine
-	Shown      *tryLine
-	Inputs     []inputLine
-	MoreInputs int
-	Output     string
-	Details    string
-	Error      string
-	Pick       string
-	Log        logData
-	LogURL     string
+	Run          runHead
+	Task         engine.TaskView
+	Spec         engine.TaskSpec
+	Label        string
+	Elements     []engine.TaskView // of the same mapped task
+	MoreElements int
+	Try          int // the one that is shown
+	Tries        []tryLine
+	Shown        *tryLine
+	Inputs       []inputLine
+	MoreInputs   int
+	Output       string
+	Details      string
+	Error        string
+	Pick         string
+	Log          logData
+	LogURL       string
 }
 
 // A tryLine is a try in the list.
@@ -81,9 +82,8 @@ func (s *server) taskPage(ctx context.Context, r *http.Request) (*page, error) {
 	if d.Log.Lines, d.Log.Left, err = reader.next(ctx, s.Store); err != nil {
 		return nil, err
 	}
-	d.LogURL = "/api/v2" + "/dags/" + url.PathEscape(d.Task.DAG) + "/dagRuns/" + url.PathEscape(d.Task.RunID) + "/taskInstances/" + url.PathEscape(d.Task.Task) +
-		"/logs/" + strconv.Itoa(d.Try) + "?full_content=true&map_index=" + strconv.Itoa(d.Task.MapIndex)
-	return &page{Title: d.Label, Name: "task", Nav: "dags", Data: d, Log: follower}, nil
+	d.LogURL = runURL(d.Task.DAG, d.Task.RunID) + "/tasks/" + url.PathEscape(d.Task.Task) + "/log?" + url.Values{"try": {strconv.Itoa(d.Try)}, "map_index": {strconv.Itoa(d.Task.MapIndex)}}.Encode()
+	return &page{Title: d.Label + " · " + d.Task.DAG, Name: "task", Nav: "dags", Data: d, Log: follower}, nil
 }
 
 // find picks an instance of a run; a mapped task without an index is its first element.
@@ -105,16 +105,14 @@ func find(v engine.RunView, task string, index int) (*taskData, error) {
 	if len(d.Elements) < 2 {
 		d.Elements = nil
 	}
+	d.Elements, d.MoreElements = folded(d.Elements)
 	for _, t := range v.Spec.Tasks {
 		if t.ID == task || t.ID == d.Task.Runner {
 			d.Spec = t
 		}
 	}
 	d.Task.Reason = reason(d.Task, v.Tasks)
-	d.Label = d.Task.Task
-	if d.Task.MapIndex >= 0 {
-		d.Label += " [" + strconv.Itoa(d.Task.MapIndex) + "]"
-	}
+	d.Label = nameOf(d.Task)
 	if d.Task.Runner == "" {
 		d.Pick = pick(d.Task)
 	}

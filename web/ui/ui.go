@@ -10,6 +10,7 @@ import (
 	"github.com/coder/quartz"
 	"github.com/go-chi/chi/v5"
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/web/api"
 	"github.com/tidemill/tidemill/web/live"
 )
 
@@ -49,12 +50,16 @@ func Mount(r chi.Router, d Deps) error {
 	for path, p := range s.pages() {
 		r.Get(path, s.show(p))
 	}
+	r.Get("/dags/{dag}/runs/{run}/tasks/{task}/log", s.textLog)
 	r.Get("/live", s.live)
 	r.Get("/assets/*", s.assets.serve)
 	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/assets/icon.svg", http.StatusMovedPermanently)
 	})
 	s.actions(r)
+	r.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, &api.Error{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not for " + r.URL.Path})
+	})
 	r.NotFound(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, fmt.Errorf("page %s: %w", r.URL.Path, engine.ErrNotFound))
 	})

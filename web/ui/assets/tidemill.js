@@ -106,27 +106,46 @@ function addLines(html, anew) {
 
 let source = null;
 
-function state(text) {
+// since when nothing was heard of the server; 0: it is heard of.
+let silent = 0;
+
+function heard() {
+  silent = 0;
+  link("live", false);
+}
+
+function missed() {
+  silent ||= now();
+}
+
+function link(text, lost) {
   const e = document.getElementById("link");
-  if (e) write(e, text);
+  if (!e) return;
+  write(e, text);
+  e.classList.toggle("lost", lost);
+}
+
+// A server that starts again is soon back; who is away for longer is told of.
+function patience() {
+  if (!silent || now() - silent < 3000) return;
+  link("Not live since " + new Date(silent).toISOString().slice(11, 19) + " UTC: the server does not answer. Connecting again…", true);
 }
 
 function open() {
   const page = document.body.dataset.live;
   if (!page || source || document.hidden) return;
   source = new EventSource("/live?page=" + encodeURIComponent(page));
-  source.addEventListener("open", () => state("live"));
   source.addEventListener("error", () => {
-    state("connecting again…");
+    missed();
     if (source && source.readyState === EventSource.CLOSED) {
       source = null;
       setTimeout(open, 3000);
     }
   });
-  source.addEventListener("main", (e) => show("main", e.data));
-  source.addEventListener("strip", (e) => show("strip", e.data));
-  source.addEventListener("log-reset", (e) => addLines(e.data, true));
-  source.addEventListener("log", (e) => addLines(e.data, false));
+  source.addEventListener("main", (e) => (heard(), show("main", e.data)));
+  source.addEventListener("strip", (e) => (heard(), show("strip", e.data)));
+  source.addEventListener("log-reset", (e) => (heard(), addLines(e.data, true)));
+  source.addEventListener("log", (e) => (heard(), addLines(e.data, false)));
 }
 
 function close() {
@@ -140,6 +159,9 @@ addEventListener("pageshow", open);
 
 const log = document.getElementById("log");
 if (log) log.scrollTop = log.scrollHeight;
-setInterval(tick, 1000);
+setInterval(() => {
+  tick();
+  patience();
+}, 1000);
 tick();
 open();
