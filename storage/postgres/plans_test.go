@@ -27,13 +27,16 @@ func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	if _, err := conn.Exec(ctx, `VACUUM (ANALYZE) tidemill.task_queue, tidemill.runs, tidemill.attempts, tidemill.timers, tidemill.virtual_nodes`); err != nil {
+	if _, err := conn.Exec(ctx, `VACUUM (ANALYZE) tidemill.task_queue, tidemill.runs, tidemill.attempts, tidemill.timers, tidemill.virtual_nodes,
+		tidemill.pools, tidemill.pool_leases, tidemill.waits, tidemill.questions`); err != nil {
 		t.Fatal(err)
 	}
 	for name, sql := range map[string]string{
 		"lockRuns": lockRuns, "readRuns": readRuns, "updateRuns": updateRuns, "endLeases": endLeases, "lockQueueRows": lockQueueRows,
 		"dequeueRows": dequeueRows, "cancelRows": cancelRows, "deleteTimers": deleteTimers, "closeNodes": closeNodes, "forgetNodes": forgetNodes,
-		"claimReady": claimReady, "claimExact": claimExact, "toldLeases": toldLeases, "latestInputs": latestInputs, "lockLease": lockLease,
+		"claimReady": claimReady, "leaseChosen": leaseChosen, "readyFree": readyFree, "readyPooled": readyPooled, "readyOf": readyOf,
+		"usedPools": usedPools, "dropVoidLeases": dropVoidLeases, "readPoolRooms": readPoolRooms, "deleteWaits": deleteWaits, "closeQuestions": closeQuestions,
+		"releaseRuns": releaseRuns, "toldLeases": toldLeases, "latestInputs": latestInputs, "lockLease": lockLease,
 	} {
 		t.Run(name, func(t *testing.T) {
 			plan := explain(ctx, t, conn.Conn(), sql)

@@ -58,6 +58,8 @@ func (s *Store) Idle(ctx context.Context, dags []string, limit int) ([]int64, er
 		WHERE r.state = 'running' AND r.dag_id = ANY($1)
 			AND NOT EXISTS (SELECT FROM tidemill.task_queue q WHERE q.run_id = r.id)
 			AND NOT EXISTS (SELECT FROM tidemill.timers t WHERE t.run_id = r.id AND t.task_id <> '')
+			AND NOT EXISTS (SELECT FROM tidemill.waits w WHERE w.run_id = r.id)
+			AND NOT EXISTS (SELECT FROM tidemill.questions q WHERE q.run_id = r.id AND q.closed_at IS NULL)
 		ORDER BY r.id LIMIT $2`, dags, limit)
 	if err != nil {
 		return nil, fmt.Errorf("find idle runs: %w", err)
@@ -75,13 +77,20 @@ func (s *Store) Timers(ctx context.Context, runs []int64) ([]engine.Timer, error
 	return out, nil
 }
 
+// queueRowColumns are those of the queue that people see, where w is the worker; queueTargets are where they are scanned to.
+const queueRowColumns = `q.run_id, q.task_id, q.map_index, q.dag_id, q.try, q.priority, q.queue, q.queued_at, q.lease IS NOT NULL,
+	coalesce(w.name, ''), q.leased_at, q.cancelled, coalesce(q.pool, ''), coalesce(q.slots, 0)`
+
+func queueTargets(q *engine.QueueRow) []any {
+	return []any{&q.Run, &q.Task, &q.MapIndex, &q.DAG, &q.Try, &q.Priority, &q.Queue, &q.QueuedAt, &q.Leased, &q.Worker, &q.LeasedAt, &q.Cancelled,
+		&q.Pool, &q.Slots}
+}
+
 // Queue implements engine.Reader.
 func (s *Store) Queue(ctx context.Context, runs []int64) ([]engine.QueueRow, error) {
 	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (q engine.QueueRow, err error) {
-		return q, row.Scan(&q.Run, &q.Task, &q.MapIndex, &q.DAG, &q.Try, &q.Priority, &q.Queue, &q.QueuedAt, &q.Leased, &q.Worker, &q.LeasedAt, &q.Cancelled)
-	}, `SELECT q.run_id, q.task_id, q.map_index, q.dag_id, q.try, q.priority, q.queue, q.queued_at, q.lease IS NOT NULL,
-			coalesce(w.name, ''), q.leased_at, q.cancelled
-		FROM tidemill.task_queue q LEFT JOIN tidemill.workers w ON w.id = q.worker
+		return q, row.Scan(queueTargets(&q)...)
+	}, `SELECT `+queueRowColumns+` FROM tidemill.task_queue q LEFT JOIN tidemill.workers w ON w.id = q.worker
 		WHERE q.run_id = ANY($1) ORDER BY q.run_id, q.seq`, runs)
 	if err != nil {
 		return nil, fmt.Errorf("read the queue: %w", err)

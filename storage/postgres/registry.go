@@ -23,10 +23,11 @@ const (
 		ORDER BY c.dag_id, c.version
 		ON CONFLICT (dag_id, version) DO NOTHING`
 
-	readDAGs = `SELECT d.dag_id, d.version, d.paused, d.registered_at, d.max_active_runs, d.seen_at, v.spec::text,
-			(SELECT r.logical_date FROM tidemill.runs r
-				WHERE r.dag_id = d.dag_id AND r.logical_date IS NOT NULL AND r.run_type = 'scheduled'
-				ORDER BY r.logical_date DESC LIMIT 1)
+	// lastScheduled is the logical date of a DAG's newest scheduled run.
+	lastScheduled = `(SELECT r.logical_date FROM tidemill.runs r
+		WHERE r.dag_id = d.dag_id AND r.logical_date IS NOT NULL AND r.run_type = 'scheduled' ORDER BY r.logical_date DESC LIMIT 1)`
+
+	readDAGs = `SELECT d.dag_id, d.version, d.paused, d.registered_at, d.max_active_runs, d.seen_at, v.spec::text, ` + lastScheduled + `
 		FROM tidemill.dags d LEFT JOIN tidemill.dag_versions v ON v.dag_id = d.dag_id AND v.version = d.version`
 )
 
@@ -54,6 +55,9 @@ func (s *Store) Register(ctx context.Context, dags []engine.DAGRecord) ([]engine
 			return err
 		}
 		if _, err := tx.Exec(ctx, insertVersions, ids, versions, specs); err != nil {
+			return err
+		}
+		if err := scheduleByAssets(ctx, tx, dags); err != nil {
 			return err
 		}
 		var err error
@@ -93,6 +97,17 @@ func (s *Store) DAGStatuses(ctx context.Context) ([]engine.DAGStatus, error) {
 	out, err := query(ctx, s.look, scanDAG, readDAGs+` ORDER BY d.dag_id`)
 	if err != nil {
 		return nil, fmt.Errorf("read DAGs: %w", err)
+	}
+	return out, nil
+}
+
+// DAGHeads implements engine.Reader: by id.
+func (s *Store) DAGHeads(ctx context.Context) ([]engine.DAGStatus, error) {
+	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (d engine.DAGStatus, err error) {
+		return d, row.Scan(&d.ID, &d.Version, &d.Paused, &d.RegisteredAt, &d.MaxActiveRuns, &d.SeenAt, &d.LastScheduled)
+	}, `SELECT d.dag_id, d.version, d.paused, d.registered_at, d.max_active_runs, d.seen_at, `+lastScheduled+` FROM tidemill.dags d ORDER BY d.dag_id`)
+	if err != nil {
+		return nil, fmt.Errorf("read the heads of DAGs: %w", err)
 	}
 	return out, nil
 }
@@ -139,8 +154,8 @@ func notFound(err error) error {
 
 const (
 	insertRuns = `INSERT INTO tidemill.runs (dag_id, run_id, run_type, logical_date, interval_start, interval_end, params, version, backfill_id,
-			position, triggered_by, note, priority, deadline, only_tasks, queued_at, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, now(), 'queued')
+			position, triggered_by, note, priority, deadline, only_tasks, ignore_past, hold, queued_at, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, now(), 'queued')
 		ON CONFLICT DO NOTHING RETURNING id`
 
 	findRun = `SELECT id FROM tidemill.runs WHERE dag_id = $1 AND (logical_date = $2 OR run_id = $3) ORDER BY logical_date = $2 DESC NULLS LAST LIMIT 1`
@@ -173,7 +188,7 @@ func createRuns(ctx context.Context, tx pgx.Tx, runs []engine.NewRun) ([]engine.
 	for i := range runs {
 		r := &runs[i]
 		b.Queue(insertRuns, r.DAG, r.RunID, string(r.Type), r.Logical, r.Start, r.End, r.Params, r.Version, r.Backfill,
-			r.Order, clean(r.TriggeredBy), clean(r.Note), r.Priority, r.Deadline, r.OnlyTasks).Query(func(rows pgx.Rows) error {
+			r.Order, clean(r.TriggeredBy), clean(r.Note), r.Priority, r.Deadline, r.OnlyTasks, r.IgnorePast, r.Hold).Query(func(rows pgx.Rows) error {
 			keys, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 			if len(keys) > 0 {
 				out[i].Key = keys[0]

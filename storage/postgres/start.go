@@ -15,7 +15,7 @@ import (
 const (
 	// startGroups are the groups of runs that share a limit (those of one backfill, or a DAG's others) that have queued ones.
 	startGroups = `SELECT g.dag_id, g.backfill_id, CASE WHEN b.id IS NULL THEN d.max_active_runs ELSE b.max_active_runs END, g.running
-		FROM (SELECT r.dag_id, r.backfill_id, count(*) FILTER (WHERE r.state = 'queued') AS queued, count(*) FILTER (WHERE r.state = 'running') AS running
+		FROM (SELECT r.dag_id, r.backfill_id, count(*) FILTER (WHERE r.state = 'queued' AND r.hold IS NULL) AS queued, count(*) FILTER (WHERE r.state = 'running') AS running
 			FROM tidemill.runs r WHERE r.state IN ('queued', 'running') AND r.dag_id = ANY($1) GROUP BY 1, 2) g
 			JOIN tidemill.dags d ON d.dag_id = g.dag_id
 			LEFT JOIN tidemill.backfills b ON b.id = g.backfill_id
@@ -25,12 +25,12 @@ const (
 	startCandidates = `SELECT r.id FROM unnest($1::text[], $2::bigint[], $3::int[]) AS g(dag_id, backfill_id, room)
 		CROSS JOIN LATERAL (
 			SELECT r.id, r.position, ` + typeRank + ` AS rank FROM tidemill.runs r
-			WHERE r.dag_id = g.dag_id AND r.state = 'queued' AND r.backfill_id = g.backfill_id
+			WHERE r.dag_id = g.dag_id AND r.state = 'queued' AND r.backfill_id = g.backfill_id AND r.hold IS NULL
 			ORDER BY rank, r.position, r.id LIMIT g.room) r
 		ORDER BY r.rank, r.position, r.id LIMIT $4`
 
 	lockQueued = `SELECT r.id, r.dag_id, r.backfill_id, r.position, ` + typeRank + ` FROM tidemill.runs r
-		WHERE r.id = ANY($1) AND r.state = 'queued' ORDER BY r.id FOR UPDATE SKIP LOCKED`
+		WHERE r.id = ANY($1) AND r.state = 'queued' AND r.hold IS NULL ORDER BY r.id FOR UPDATE SKIP LOCKED`
 )
 
 // A runGroup is the runs that share a limit.

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/engine/turns"
 )
 
 // Options say how a store works with its database. Zero fields have defaults.
@@ -37,6 +38,7 @@ type Store struct {
 	log    *slog.Logger
 	clock  engine.Clock
 	stats  counters
+	turns  turns.Turns
 	waker  waker
 	bodies chan struct{} // holds one for each connection that a task's own transaction has
 	ends   context.CancelFunc
@@ -132,7 +134,7 @@ func (s *Store) connect(ctx context.Context, url string, conns int, settings map
 func (s *Store) check(ctx context.Context) error {
 	var version string
 	var migrated bool
-	err := s.look.QueryRow(ctx, `SELECT current_setting('server_version_num'), to_regclass('tidemill.task_logs') IS NOT NULL`).Scan(&version, &migrated)
+	err := s.look.QueryRow(ctx, `SELECT current_setting('server_version_num'), to_regclass('tidemill.pools') IS NOT NULL`).Scan(&version, &migrated)
 	if err != nil {
 		return fmt.Errorf("connect to the database: %w", err)
 	}

@@ -29,8 +29,9 @@ const (
 					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease OFFSET 0) q) e
 		WHERE q.ctid = e.at RETURNING e.n`
 
-	readRuns = `SELECT ` + runColumns + `, r.states, coalesce((SELECT d.paused FROM tidemill.dags d WHERE d.dag_id = r.dag_id), false)
-		FROM tidemill.runs r WHERE r.id = ANY($1) ORDER BY r.id`
+	readRuns = `SELECT ` + runColumns + `, r.states, coalesce(d.paused, false), coalesce(d.version, '')
+		FROM tidemill.runs r LEFT JOIN LATERAL (SELECT d.paused, d.version FROM tidemill.dags d WHERE d.dag_id = r.dag_id OFFSET 0) d ON true
+		WHERE r.id = ANY($1) ORDER BY r.id`
 
 	readClock = `SELECT clock_timestamp(), pg_current_xact_id()::text`
 )
@@ -127,7 +128,7 @@ func queueEnds(b *pgx.Batch, ends []engine.Lease, held []bool) {
 func queueReadRuns(b *pgx.Batch, keys []int64, f *found) {
 	b.Queue(readRuns, keys).Query(func(rows pgx.Rows) error {
 		var r engine.RunRow
-		dest := append(runTargets(&r), &r.States, &r.DAGPaused)
+		dest := append(runTargets(&r), &r.States, &r.DAGPaused, &r.DAGVersion)
 		_, err := pgx.ForEachRow(rows, dest, func() error {
 			f.runs = append(f.runs, r)
 			return nil

@@ -21,9 +21,9 @@ func (s *Store) Join(ctx context.Context, w engine.WorkerInfo) (int64, error) {
 	return id, nil
 }
 
-func notNil(s []string) []string {
+func notNil[T any](s []T) []T {
 	if s == nil {
-		return []string{}
+		return []T{}
 	}
 	return s
 }

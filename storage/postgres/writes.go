@@ -6,13 +6,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemill/tidemill/engine"
 )
 
 // writes are the changes of a transition, gathered into one statement per table. They are queued in the order of locks:
-// runs, queue, history, timers, virtual nodes, outbox.
+// runs, queue, history, timers, virtual nodes, waits, questions, assets, outbox.
 type writes struct {
 	now     time.Time
 	replace bool // rows of the queue and of history may be there already
@@ -25,6 +26,12 @@ type writes struct {
 	untimers  timerColumns
 	timers    timerColumns
 	closes    closeColumns
+	unhold    []int64 // runs that were held and are not queued any more
+	unwaits   keyColumns
+	waits     waitRows
+	unasks    keyColumns
+	asks      []engine.QuestionRow
+	assets    assetRows
 	events    eventColumns
 	callbacks callbackColumns
 }
@@ -40,6 +47,9 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 		return err
 	}
 	w.runs.add(c)
+	if run.Hold != nil && c.State != engine.RunQueued {
+		w.unhold = append(w.unhold, c.Key)
+	}
 	for _, k := range c.Dequeue {
 		w.dequeue.add(k)
 	}
@@ -65,6 +75,20 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 	}
 	for _, v := range c.Close {
 		w.closes.add(v)
+	}
+	for _, k := range c.Unwaits {
+		w.unwaits.add(k)
+	}
+	waits := lastOf(c.Waits, func(x *engine.Wait) engine.TaskKey { return x.TaskKey })
+	for i := range waits {
+		w.waits.add(&waits[i], run.DAG)
+	}
+	for _, k := range c.Unask {
+		w.unasks.add(k)
+	}
+	w.asks = append(w.asks, c.Ask...)
+	for i := range c.Assets {
+		w.assets.add(&c.Assets[i])
 	}
 	for i := range c.Events {
 		w.events.add(&c.Events[i])
@@ -120,18 +144,37 @@ func ownKeys(c *engine.RunChange) error {
 		if c.Enqueue[i].Run != c.Key {
 			return refuse("Enqueue", c.Enqueue[i].TaskKey)
 		}
+		if q := &c.Enqueue[i]; q.Pool != "" && q.Lease != uuid.Nil {
+			return fmt.Errorf("change of run %d hands task %q over, which takes slots of pool %q: only a claim counts those", c.Key, q.Task, q.Pool)
+		}
 	}
-	for what, keys := range map[string][]engine.TaskKey{"Dequeue": c.Dequeue, "Cancel": c.Cancel} {
-		for _, k := range keys {
+	for i := range c.Waits {
+		if c.Waits[i].Run != c.Key {
+			return refuse("Waits", c.Waits[i].TaskKey)
+		}
+	}
+	for i := range c.Ask {
+		if c.Ask[i].Run != c.Key {
+			return refuse("Ask", c.Ask[i].TaskKey)
+		}
+	}
+	for _, of := range [...]struct {
+		what string
+		keys []engine.TaskKey
+	}{{"Dequeue", c.Dequeue}, {"Cancel", c.Cancel}, {"Unwaits", c.Unwaits}, {"Unask", c.Unask}} {
+		for _, k := range of.keys {
 			if k.Run != c.Key {
-				return refuse(what, k)
+				return refuse(of.what, k)
 			}
 		}
 	}
-	for what, timers := range map[string][]engine.Timer{"Timers": c.Timers, "Untimers": c.Untimers} {
-		for _, t := range timers {
+	for _, of := range [...]struct {
+		what   string
+		timers []engine.Timer
+	}{{"Timers", c.Timers}, {"Untimers", c.Untimers}} {
+		for _, t := range of.timers {
 			if t.Run != c.Key {
-				return refuse(what, t.TaskKey)
+				return refuse(of.what, t.TaskKey)
 			}
 		}
 	}
@@ -141,6 +184,9 @@ func ownKeys(c *engine.RunChange) error {
 // queue queues the statements that have something to do.
 func (w *writes) queue(b *pgx.Batch) {
 	w.runs.queue(b)
+	if len(w.unhold) > 0 {
+		b.Queue(releaseRuns, w.unhold)
+	}
 	if len(w.dequeue.runs) > 0 {
 		b.Queue(lockQueueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
@@ -154,6 +200,13 @@ func (w *writes) queue(b *pgx.Batch) {
 	w.untimers.queueDelete(b)
 	w.timers.queueSet(b)
 	w.closes.queue(b, w.now)
+	if len(w.unwaits.runs) > 0 {
+		b.Queue(deleteWaits, w.unwaits.runs, w.unwaits.tasks, w.unwaits.indexes)
+	}
+	w.waits.queue(b)
+	queueUnask(b, &w.unasks, w.now)
+	queueAsk(b, w.asks)
+	w.assets.queue(b)
 	w.events.queue(b)
 	w.callbacks.queue(b, w.now)
 }

@@ -46,10 +46,21 @@ const (
 			LEFT JOIN w ON w.id = c.worker AND c.lease IS NOT NULL
 		ORDER BY c.n`
 
+	// enqueueMixed is enqueueLeased for items of which some take slots of a pool. Those are handed over to nobody.
+	enqueueMixed = `WITH w AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = ANY($9) ORDER BY id FOR KEY SHARE)
+		INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, lease, worker, leased_at, pool, slots)
+		SELECT c.run_id, c.task_id, c.map_index, c.dag_id, c.try, c.priority, c.queue, $8::timestamptz,
+			CASE WHEN w.id IS NOT NULL THEN c.lease END, w.id, CASE WHEN w.id IS NOT NULL THEN $8::timestamptz END,
+			nullif(c.pool, ''), CASE WHEN c.pool <> '' THEN c.slots END
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $10::uuid[], $11::bigint[], $12::text[], $13::int[])
+			WITH ORDINALITY AS c(run_id, task_id, map_index, dag_id, try, priority, queue, lease, worker, pool, slots, n)
+			LEFT JOIN w ON w.id = c.worker AND c.lease IS NOT NULL
+		ORDER BY c.n`
+
 	// replacingQueued takes the place of what an instance has in the queue; it counts as enqueued anew.
 	replacingQueued = ` ON CONFLICT (run_id, task_id, map_index) DO UPDATE SET dag_id = excluded.dag_id, try = excluded.try,
 		priority = excluded.priority, queue = excluded.queue, queued_at = excluded.queued_at, lease = excluded.lease,
-		worker = excluded.worker, leased_at = excluded.leased_at, cancelled = false, seq = DEFAULT`
+		worker = excluded.worker, leased_at = excluded.leased_at, pool = excluded.pool, slots = excluded.slots, cancelled = false, seq = DEFAULT`
 )
 
 type queueColumns struct {
@@ -61,6 +72,9 @@ type queueColumns struct {
 	leases     []pgtype.UUID
 	workers    []int64
 	handed     []int64 // the workers that get something
+	pools      []string
+	slots      []int32
+	pooled     bool // whether any takes slots of a pool
 }
 
 func (o *queueColumns) add(q *engine.QueueItem) {
@@ -71,6 +85,9 @@ func (o *queueColumns) add(q *engine.QueueItem) {
 	o.queues = append(o.queues, q.Queue)
 	o.leases = append(o.leases, nullable(q.Lease))
 	o.workers = append(o.workers, q.Worker)
+	o.pools = append(o.pools, q.Pool)
+	o.slots = append(o.slots, int32(q.Slots)) //nolint:gosec // checked at registration
+	o.pooled = o.pooled || q.Pool != ""
 	if q.Lease != uuid.Nil && !slices.Contains(o.handed, q.Worker) {
 		o.handed = append(o.handed, q.Worker)
 	}
@@ -82,7 +99,11 @@ func (o *queueColumns) queue(b *pgx.Batch, now time.Time, replace bool) {
 	}
 	args := []any{o.runs, o.tasks, o.indexes, o.dags, o.tries, o.priorities, o.queues, now}
 	sql := enqueueReady
-	if len(o.handed) > 0 {
+	switch {
+	case o.pooled:
+		sql = enqueueMixed
+		args = append(args, notNil(o.handed), o.leases, o.workers, o.pools, o.slots)
+	case len(o.handed) > 0:
 		sql = enqueueLeased
 		args = append(args, o.handed, o.leases, o.workers)
 	}
