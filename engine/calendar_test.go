@@ -183,6 +183,8 @@ func TestTrigger(t *testing.T) {
 		{`{"dya":"x"}`, "params.dya", "it has day, limit"},
 		{`{"limit":"many"}`, "params.limit", "is a JSON string; it must fit int"},
 		{`[1]`, "params", "is a JSON array"},
+		{`{"Day":"x"}`, "params.Day", "it has day, limit"},
+		{`{"day":"x","day":"y"}`, "params.day", "given twice"},
 		{`{} {}`, "params", "one JSON object"},
 		{`{`, "params", "EOF"},
 	} {

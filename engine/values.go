@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // MaxOutput is the largest encoded output that a task may have, in bytes.
@@ -216,13 +219,8 @@ func decodeParams[P any](raw []byte) (P, error) {
 		}
 		raw = []byte("{}")
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&p); err != nil {
+	if err := strictly(raw, &p); err != nil {
 		return p, paramsError(err, reflect.TypeFor[P]())
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return p, &InvalidError{Field: "params", Message: "one JSON object is expected, and nothing after it"}
 	}
 	if v, ok := any(&p).(interface{ Validate() error }); ok { // has the methods of P too
 		if err := v.Validate(); err != nil {
@@ -232,34 +230,54 @@ func decodeParams[P any](raw []byte) (P, error) {
 	return p, nil
 }
 
+// strictly decodes JSON as encoding/json does, but refuses unknown names, names of another case and names given twice.
+func strictly(raw []byte, v any) error {
+	return jsonv2.Unmarshal(raw, v, jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), jsonv2.MatchCaseInsensitiveNames(false), jsontext.AllowDuplicateNames(false), jsonv2.RejectUnknownMembers(true))
+}
+
 func paramsError(err error, t reflect.Type) error {
-	var typ *json.UnmarshalTypeError
-	if errors.As(err, &typ) {
-		field := "params"
-		if typ.Field != "" {
-			field += "." + typ.Field
-		}
-		return &InvalidError{Field: field, Message: fmt.Sprintf("is a JSON %s; it must fit %s", typ.Value, typ.Type)}
+	field := func(p jsontext.Pointer) string {
+		return strings.ReplaceAll("params"+string(p), "/", ".")
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		name = strings.Trim(name, `"`)
-		return &InvalidError{Field: "params." + name, Message: "this DAG has no such param; it has " + fieldNames(t)}
+	if typ, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
+		switch {
+		case errors.Is(err, jsonv2.ErrUnknownName):
+			return &InvalidError{Field: field(typ.JSONPointer), Message: "this DAG has no such param; it has " + fieldNames(t)}
+		case typ.GoType != nil && typ.JSONKind != 0:
+			why := ""
+			if typ.Err != nil {
+				why = ": " + typ.Err.Error()
+			}
+			return &InvalidError{Field: field(typ.JSONPointer), Message: fmt.Sprintf("is a JSON %s; it must fit %s%s", kindName(typ.JSONKind), typ.GoType, why)}
+		}
+		return &InvalidError{Field: field(typ.JSONPointer), Message: err.Error()}
+	}
+	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return &InvalidError{Field: field(syntax.JSONPointer), Message: "is given twice"}
+		}
+		return &InvalidError{Field: field(syntax.JSONPointer), Message: "one JSON object is expected: " + syntax.Error()}
 	}
 	return &InvalidError{Field: "params", Message: err.Error()}
+}
+
+// kindName is what people call a kind of JSON value.
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case 't', 'f':
+		return "bool"
+	}
+	return k.String()
 }
 
 // checkOutput tells whether raw is the JSON of a T, strictly.
 func checkOutput[T any](raw []byte) error {
 	var v T
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON value")
-	}
-	return nil
+	return strictly(raw, &v)
 }
 
 // printable makes text storable anywhere: valid UTF-8 without U+0000.
