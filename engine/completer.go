@@ -74,6 +74,7 @@ func (r *Runtime) storeEnds(ctx context.Context, batch []*attempt) {
 
 // A handover is what a transition leased to this process in passing.
 type handover struct {
+	lease  uuid.UUID
 	leased []Leased
 	known  map[InputKey]Attempt
 	left   bool // ready tasks were left in the queue
@@ -81,14 +82,15 @@ type handover struct {
 
 // endBatch makes the transition that ends a batch, gives its slots back and begins what was handed over.
 func (r *Runtime) endBatch(ctx context.Context, batch []*attempt) error {
-	runs := map[int64]*Definition{}
+	runs := make(map[int64]*Definition, len(batch))
+	heads := make(map[int64]*RunRow, len(batch))
 	ends := make([]Lease, len(batch))
 	for i, a := range batch {
-		runs[a.Lease.Run] = a.def
+		runs[a.Lease.Run], heads[a.Lease.Run] = a.def, &a.Leased.Run
 		ends[i] = a.Lease
 	}
 	var next handover
-	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(runs), Ends: ends, Decide: func(now time.Time, rows []RunRow, held []bool) ([]RunChange, error) {
+	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(runs), Ends: ends, Heads: heads, Decide: func(now time.Time, rows []RunRow, held []bool) ([]RunChange, error) {
 		next = handover{known: map[InputKey]Attempt{}}
 		return r.decideEnds(now, rows, held, batch, runs, &next)
 	}})
@@ -180,6 +182,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 // handOver leases ready children to this process, as many as budget allows, and returns what is left of it.
 func (r *Runtime) handOver(c *RunChange, row RunRow, worker int64, budget int, next *handover) int {
 	row.States = nil
+	free := !r.catalog.defs[row.DAG].exact
 	for i := range c.Enqueue {
 		q := &c.Enqueue[i]
 		if budget == 0 {
@@ -188,7 +191,10 @@ func (r *Runtime) handOver(c *RunChange, row RunRow, worker int64, budget int, n
 		if q.Pool != "" || !slices.Contains(r.cfg.Queues, q.Queue) {
 			continue
 		}
-		q.Worker, q.Lease = worker, uuid.New()
+		if next.lease == uuid.Nil {
+			next.lease = uuid.New() // one for all, as of a claim
+		}
+		q.Worker, q.Lease, q.Free = worker, next.lease, free
 		next.leased = append(next.leased, Leased{Lease: Lease{q.TaskKey, q.Lease}, DAG: q.DAG, Try: q.Try, Run: row})
 		budget--
 	}

@@ -237,6 +237,8 @@ type QueueItem struct {
 	// worker has no row any more the item is queued without a lease.
 	Lease  uuid.UUID
 	Worker int64
+	// Free says of an item that is handed over that it is under no limit over processes: nobody counts it.
+	Free bool
 }
 
 // A Leased is what a claim yields.
@@ -305,6 +307,9 @@ type Transition struct {
 	Runs   []int64
 	Ends   []Lease
 	Decide Decide
+	// Heads is what the caller knows of the runs, all of them or none: a store may spare itself reading again what of a run never changes.
+	// State, Version, FailedTasks, Backfill and States are always read.
+	Heads map[int64]*RunRow
 }
 
 // A RunChange is what a decision does to one run. Zero fields change nothing but State, States, Version and FailedTasks, which

@@ -10,9 +10,11 @@ CREATE INDEX runs_held ON tidemill.runs (dag_id, id) WHERE hold IS NOT NULL;
 -- at. A claim stays a HOT update: no index has lease, worker or leased_at.
 ALTER TABLE tidemill.task_queue
     ADD COLUMN pool  text, -- null: none
-    ADD COLUMN slots int;  -- that it takes of its pool
+    ADD COLUMN slots int,  -- that it takes of its pool
+    -- Leased from the start, handed over in passing, and under no limit that is counted: nobody looks for it by its order.
+    ADD COLUMN handed boolean NOT NULL DEFAULT false;
 DROP INDEX tidemill.task_queue_order;
-CREATE INDEX task_queue_order ON tidemill.task_queue (dag_id, priority DESC, seq) WHERE pool IS NULL;
+CREATE INDEX task_queue_order ON tidemill.task_queue (dag_id, priority DESC, seq) WHERE pool IS NULL AND NOT handed;
 CREATE INDEX task_queue_pooled ON tidemill.task_queue (dag_id, pool, priority DESC, seq) WHERE pool IS NOT NULL;
 
 CREATE TABLE tidemill.pools (

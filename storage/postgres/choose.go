@@ -13,7 +13,7 @@ import (
 // its index, so that nothing is read of a pool that is full.
 const (
 	readyFree = `SELECT q.run_id, q.task_id, q.map_index, 0, q.priority, q.seq FROM tidemill.task_queue q
-		WHERE q.dag_id = $1 AND q.pool IS NULL AND q.lease IS NULL AND q.queue = ANY($2) AND q.task_id <> ALL($3)
+		WHERE q.dag_id = $1 AND q.pool IS NULL AND NOT q.handed AND q.lease IS NULL AND q.queue = ANY($2) AND q.task_id <> ALL($3)
 			AND q.priority <= $4 AND (q.priority < $4 OR q.seq > $5)
 		ORDER BY q.priority DESC, q.seq LIMIT $6`
 

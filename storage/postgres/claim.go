@@ -22,13 +22,13 @@ const claimReady = `WITH alive AS MATERIALIZED (SELECT id FROM tidemill.workers 
 		FROM unnest($5::text[], $6::int[], $7::int[], $8::float8[]) WITH ORDINALITY AS c(dag_id, room, weight, due, n)
 		WHERE c.room > 0 AND EXISTS (SELECT FROM alive)
 			AND NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused OFFSET 0)
-			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.pool IS NULL AND q.lease IS NULL AND q.queue = ANY($4) OFFSET 0)),
+			AND EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.pool IS NULL AND NOT q.handed AND q.lease IS NULL AND q.queue = ANY($4) OFFSET 0)),
 	share AS MATERIALIZED (SELECT $3::float8 / greatest(sum(weight), 1) AS size FROM wanted),
 	picked AS MATERIALIZED (
 		SELECT c.n, c.weight, c.due, q.id, q.priority, q.seq
 		FROM wanted c CROSS JOIN share CROSS JOIN LATERAL (
 			SELECT q.ctid AS id, q.priority, q.seq FROM tidemill.task_queue q
-			WHERE q.dag_id = c.dag_id AND q.pool IS NULL AND q.lease IS NULL AND q.queue = ANY($4)
+			WHERE q.dag_id = c.dag_id AND q.pool IS NULL AND NOT q.handed AND q.lease IS NULL AND q.queue = ANY($4)
 			ORDER BY q.priority DESC, q.seq LIMIT least(c.room, ceil(share.size * c.weight)::int) FOR UPDATE SKIP LOCKED) q),
 	chosen AS MATERIALIZED (
 		SELECT p.id FROM (SELECT p.*, row_number() OVER (PARTITION BY p.n ORDER BY p.priority DESC, p.seq) AS turn FROM picked p) p

@@ -19,7 +19,7 @@ const (
 	// readyOf tells which DAGs have ready tasks.
 	readyOf = `SELECT c.dag_id FROM unnest($1::text[]) WITH ORDINALITY AS c(dag_id, n)
 		WHERE NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused OFFSET 0)
-			AND (EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.pool IS NULL AND q.lease IS NULL AND q.queue = ANY($2) OFFSET 0)
+			AND (EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.pool IS NULL AND NOT q.handed AND q.lease IS NULL AND q.queue = ANY($2) OFFSET 0)
 				OR EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.pool IS NOT NULL AND q.lease IS NULL AND q.queue = ANY($2) OFFSET 0))
 		ORDER BY c.n`
 

@@ -37,7 +37,7 @@ func (s *Store) makeLimits(ctx context.Context, names []string) error {
 
 // countLeased reads all tasks of the DAGs, ready ones too: the price of an exact limit of a DAG or a task.
 const countLeased = `SELECT q.dag_id, q.task_id, count(*) FROM (
-		SELECT q.dag_id, q.task_id FROM tidemill.task_queue q WHERE q.dag_id = ANY($1) AND q.pool IS NULL AND q.lease IS NOT NULL
+		SELECT q.dag_id, q.task_id FROM tidemill.task_queue q WHERE q.dag_id = ANY($1) AND q.pool IS NULL AND NOT q.handed AND q.lease IS NOT NULL
 		UNION ALL
 		SELECT q.dag_id, q.task_id FROM tidemill.task_queue q WHERE q.dag_id = ANY($1) AND q.pool IS NOT NULL AND q.lease IS NOT NULL) q
 	GROUP BY 1, 2`

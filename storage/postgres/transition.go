@@ -33,6 +33,13 @@ const (
 		FROM tidemill.runs r LEFT JOIN LATERAL (SELECT d.paused, d.version FROM tidemill.dags d WHERE d.dag_id = r.dag_id OFFSET 0) d ON true
 		WHERE r.id = ANY($1) ORDER BY r.id`
 
+	// lockKnown locks runs and reads of them what changes, for a caller who knows the rest. It may do both at once: of the rows that it locks
+	// a SELECT … FOR UPDATE returns the versions that it has locked, however long it waited, and a run's state is all in its row. (What is
+	// in other rows would be read as it was before the wait: that needs a statement of its own.)
+	lockKnown = `SELECT r.id, r.state, r.version, r.failed_tasks, r.backfill_id, r.states FROM tidemill.runs r WHERE r.id = ANY($1) ORDER BY r.id FOR UPDATE`
+
+	readStanding = `SELECT d.dag_id, d.paused, d.version FROM tidemill.dags d WHERE d.dag_id = ANY($1)`
+
 	readClock = `SELECT clock_timestamp(), pg_current_xact_id()::text`
 )
 
@@ -51,7 +58,7 @@ func (s *Store) Transition(ctx context.Context, t engine.Transition) error {
 		}
 		defer conn.Release()
 		defer rollback(ctx, conn.Conn())
-		found, err := s.begin(ctx, conn, keys, t.Ends)
+		found, err := s.begin(ctx, conn, keys, t.Ends, t.Heads)
 		if err != nil {
 			return err
 		}
@@ -81,15 +88,20 @@ type found struct {
 }
 
 // begin is the first round trip: it begins a transaction, locks the runs, ends the leases and reads.
-func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, ends []engine.Lease) (*found, error) {
+func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, ends []engine.Lease, heads map[int64]*engine.RunRow) (*found, error) {
 	f := &found{held: make([]bool, len(ends)), runs: make([]engine.RunRow, 0, len(keys))}
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
-	if len(keys) > 0 {
+	known := len(heads) == len(keys)
+	switch {
+	case len(keys) == 0:
+	case known:
+		queueLockKnown(b, keys, heads, f)
+	default:
 		b.Queue(lockRuns, keys)
 	}
 	queueEnds(b, ends, f.held)
-	if len(keys) > 0 {
+	if len(keys) > 0 && !known {
 		queueReadRuns(b, keys, f)
 	}
 	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&f.now, &f.xid) })
@@ -119,6 +131,42 @@ func queueEnds(b *pgx.Batch, ends []engine.Lease, held []bool) {
 		var n int64
 		_, err := pgx.ForEachRow(rows, []any{&n}, func() error {
 			held[order[n-1]] = true
+			return nil
+		})
+		return err
+	})
+}
+
+// queueLockKnown queues the lock of runs of which all but the state is known, and how their DAGs stand.
+func queueLockKnown(b *pgx.Batch, keys []int64, heads map[int64]*engine.RunRow, f *found) {
+	var dags []string
+	b.Queue(lockKnown, keys).Query(func(rows pgx.Rows) error {
+		var key, backfill int64
+		var state, version string
+		var failed int
+		var states []byte
+		_, err := pgx.ForEachRow(rows, []any{&key, &state, &version, &failed, &backfill, &states}, func() error {
+			r := *heads[key]
+			r.State, r.Version, r.FailedTasks, r.Backfill, r.States = engine.RunState(state), version, failed, backfill, states
+			f.runs = append(f.runs, r)
+			return nil
+		})
+		return err
+	})
+	for _, k := range keys {
+		if dag := heads[k].DAG; len(dags) == 0 || dags[len(dags)-1] != dag && !slices.Contains(dags, dag) {
+			dags = append(dags, dag)
+		}
+	}
+	b.Queue(readStanding, dags).Query(func(rows pgx.Rows) error {
+		var dag, version string
+		var paused bool
+		_, err := pgx.ForEachRow(rows, []any{&dag, &paused, &version}, func() error {
+			for i := range f.runs {
+				if f.runs[i].DAG == dag {
+					f.runs[i].DAGPaused, f.runs[i].DAGVersion = paused, version
+				}
+			}
 			return nil
 		})
 		return err

@@ -14,6 +14,13 @@ const (
 		SELECT c.* FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[],
 			$9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::bytea[], $16::bytea[]) AS c`
 
+	// insertSuccesses is insertAttempts for successes of one worker and version that ended now, which most are.
+	// $8 to $11: end, worker, version, build.
+	insertSuccesses = `INSERT INTO tidemill.attempts (run_id, task_id, map_index, try, started_at, output, inputs, ended_at, worker, version, build,
+			state, ending, error, marked_by)
+		SELECT c.*, $8::timestamptz, $9::text, $10::text, $11::text, 'success', 'success', '', ''
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[], $5::timestamptz[], $6::bytea[], $7::bytea[]) AS c`
+
 	replacingAttempts = ` ON CONFLICT (run_id, task_id, map_index, try) DO UPDATE SET state = excluded.state, ending = excluded.ending,
 		queued_at = excluded.queued_at, started_at = excluded.started_at, ended_at = excluded.ended_at, worker = excluded.worker,
 		version = excluded.version, build = excluded.build, error = excluded.error, marked_by = excluded.marked_by,
@@ -54,8 +61,22 @@ func (o *attemptColumns) add(a *engine.Attempt) {
 	o.inputs = append(o.inputs, a.Inputs)
 }
 
+// successes tells whether all are plain successes of one worker and version.
+func (o *attemptColumns) successes() bool {
+	for i := range o.runs {
+		if o.endings[i] != string(engine.EndSuccess) || o.states[i] != string(engine.Success) || o.queued[i] != nil || o.errors[i] != "" || o.by[i] != "" || !o.ended[i].Equal(o.ended[0]) {
+			return false
+		}
+	}
+	return uniform(o.workers) && uniform(o.versions) && uniform(o.builds)
+}
+
 func (o *attemptColumns) queue(b *pgx.Batch, replace bool) {
 	if len(o.runs) == 0 {
+		return
+	}
+	if !replace && o.successes() {
+		b.Queue(insertSuccesses, o.runs, o.tasks, o.indexes, o.tries, o.started, o.outputs, o.inputs, o.ended[0], o.workers[0], o.versions[0], o.builds[0])
 		return
 	}
 	sql := insertAttempts

@@ -46,6 +46,14 @@ const (
 			LEFT JOIN w ON w.id = c.worker AND c.lease IS NOT NULL
 		ORDER BY c.n`
 
+	// enqueueHanded is enqueueLeased for items that are all handed over to one worker, under one lease and no limit, of one DAG and queue: what
+	// nearly every transition of a chain does. $5 to $10: DAG, priority, queue, time, worker, lease.
+	enqueueHanded = `WITH w AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = $9 FOR KEY SHARE)
+		INSERT INTO tidemill.task_queue (run_id, task_id, map_index, try, dag_id, priority, queue, queued_at, lease, worker, leased_at, handed)
+		SELECT c.run_id, c.task_id, c.map_index, c.try, $5::text, $6::int, $7::text, $8::timestamptz,
+			CASE WHEN w.id IS NOT NULL THEN $10::uuid END, w.id, CASE WHEN w.id IS NOT NULL THEN $8::timestamptz END, w.id IS NOT NULL
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[]) AS c(run_id, task_id, map_index, try) LEFT JOIN w ON true`
+
 	// enqueueMixed is enqueueLeased for items of which some take slots of a pool. Those are handed over to nobody.
 	enqueueMixed = `WITH w AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = ANY($9) ORDER BY id FOR KEY SHARE)
 		INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, lease, worker, leased_at, pool, slots)
@@ -60,7 +68,7 @@ const (
 	// replacingQueued takes the place of what an instance has in the queue; it counts as enqueued anew.
 	replacingQueued = ` ON CONFLICT (run_id, task_id, map_index) DO UPDATE SET dag_id = excluded.dag_id, try = excluded.try,
 		priority = excluded.priority, queue = excluded.queue, queued_at = excluded.queued_at, lease = excluded.lease,
-		worker = excluded.worker, leased_at = excluded.leased_at, pool = excluded.pool, slots = excluded.slots, cancelled = false, seq = DEFAULT`
+		worker = excluded.worker, leased_at = excluded.leased_at, pool = excluded.pool, slots = excluded.slots, handed = excluded.handed, cancelled = false, seq = DEFAULT`
 )
 
 type queueColumns struct {
@@ -72,6 +80,7 @@ type queueColumns struct {
 	leases     []pgtype.UUID
 	workers    []int64
 	handed     []int64 // the workers that get something
+	limited    bool    // some item is counted by a limit, or nobody's yet
 	pools      []string
 	slots      []int32
 	pooled     bool // whether any takes slots of a pool
@@ -88,9 +97,20 @@ func (o *queueColumns) add(q *engine.QueueItem) {
 	o.pools = append(o.pools, q.Pool)
 	o.slots = append(o.slots, int32(q.Slots)) //nolint:gosec // checked at registration
 	o.pooled = o.pooled || q.Pool != ""
+	o.limited = o.limited || !q.Free || q.Lease == uuid.Nil
 	if q.Lease != uuid.Nil && !slices.Contains(o.handed, q.Worker) {
 		o.handed = append(o.handed, q.Worker)
 	}
+}
+
+// uniform tells whether a column has one value throughout.
+func uniform[T comparable](column []T) bool {
+	for _, v := range column {
+		if v != column[0] {
+			return false
+		}
+	}
+	return true
 }
 
 func (o *queueColumns) queue(b *pgx.Batch, now time.Time, replace bool) {
@@ -100,6 +120,9 @@ func (o *queueColumns) queue(b *pgx.Batch, now time.Time, replace bool) {
 	args := []any{o.runs, o.tasks, o.indexes, o.dags, o.tries, o.priorities, o.queues, now}
 	sql := enqueueReady
 	switch {
+	case !o.limited && uniform(o.dags) && uniform(o.priorities) && uniform(o.queues) && uniform(o.leases) && uniform(o.workers):
+		sql = enqueueHanded
+		args = []any{o.runs, o.tasks, o.indexes, o.tries, o.dags[0], o.priorities[0], o.queues[0], now, o.workers[0], o.leases[0]}
 	case o.pooled:
 		sql = enqueueMixed
 		args = append(args, notNil(o.handed), o.leases, o.workers, o.pools, o.slots)
