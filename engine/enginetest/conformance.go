@@ -33,6 +33,13 @@ func Conformance(t *testing.T, open func(t *testing.T) engine.Store) {
 		{"Logs", logCases},
 		{"Reader", readerCases},
 		{"Context", contextCases},
+		{"Waits", waitCases},
+		{"Questions", questionCases},
+		{"Holds", holdCases},
+		{"Notes", noteCases},
+		{"Assets", assetCases},
+		{"Pools", poolCases},
+		{"Turns", turnCases},
 		{"Concurrency", concurrencyCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {

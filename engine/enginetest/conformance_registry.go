@@ -9,6 +9,28 @@ import (
 )
 
 var registryCases = []conformanceCase{
+	{"heads are statuses without specs", func(f *fixture) {
+		f.twoDAGs()
+		at := Epoch
+		f.queuedAs(engine.NewRun{DAG: "e", Type: engine.ScheduledRun, Logical: &at}, 1)
+		f.ok(f.SetPaused(f.ctx, "d", true))
+		want := got[[]engine.DAGStatus](f)(f.DAGStatuses(f.ctx))
+		equal(f, "DAGs", len(want), 2)
+		for i := range want {
+			want[i].Spec = engine.Spec{}
+		}
+		equal(f, "heads", got[[]engine.DAGStatus](f)(f.DAGHeads(f.ctx)), want)
+	}},
+	{"a transition and a start of runs tell which version their DAG is on", func(f *fixture) {
+		f.dag("d", 0)
+		key := f.queuedAs(engine.NewRun{DAG: "d", Type: engine.ManualRun, Version: "v0"}, 1)[0]
+		see := func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+			equal(f, "the run's and the DAG's", []string{runs[0].Version, runs[0].DAGVersion}, []string{"v0", "v1"})
+			return nil, nil
+		}
+		f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{key}, Decide: see}))
+		equal(f, "started", got[int](f)(f.StartRuns(f.ctx, []string{"d"}, 9, see)), 1)
+	}},
 	{"a DAG keeps the time of its first registration", registerTwice},
 	{"statuses come in the order given", registerOrder},
 	{"each version keeps the spec that it was first stored with", registerVersions},

@@ -168,6 +168,11 @@ func (s *Store) settled(key int64, clock *skipping) bool {
 		if len(r.queue) > 0 || r.row.State == engine.RunQueued {
 			return false
 		}
+		for _, w := range r.waits {
+			if _, due := s.target(w); due {
+				return false // the scheduler ends it
+			}
+		}
 		for k, t := range r.timers {
 			if k.kind != engine.TimerDeadline {
 				soonest(t.DueAt)

@@ -74,6 +74,9 @@ func check(c engine.RunChange, runs []*run) error {
 	}
 	var keys []engine.TaskKey
 	for _, q := range c.Enqueue {
+		if q.Pool != "" && leased(q.Lease) {
+			return fmt.Errorf("change of run %d hands task %q over, which takes slots of pool %q: only a claim counts those", c.Key, q.Task, q.Pool)
+		}
 		keys = append(keys, q.TaskKey)
 	}
 	for _, t := range c.Timers {
