@@ -1,0 +1,138 @@
+package secret
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// MinLength is the least number of bytes of a secret: shorter ones cannot be told from other text.
+const MinLength = 6
+
+// ErrTooShort says that a secret has less than [MinLength] bytes.
+var ErrTooShort = errors.New("too short for a secret")
+
+// keptVersions is how many values of one name are known at once. A name has several when its secret is changed while the program runs.
+const keptVersions = 32
+
+// A Redactor knows secrets and finds them in text. The zero Redactor knows none; nil never does, and can be asked all the same. All its
+// methods may be called at any time from anywhere.
+type Redactor struct {
+	mu    sync.Mutex
+	kept  []knownSecret
+	known atomic.Pointer[[]pattern]
+}
+
+type knownSecret struct{ name, value string }
+
+// A pattern is one form of one secret.
+type pattern struct{ name, text string }
+
+// Keep makes a secret of the text and knows it from now on; name is what messages call it. It is [ErrTooShort] when the text has less than
+// [MinLength] bytes. Of one name the last 32 different texts are known.
+func (r *Redactor) Keep(name, text string) (Value, error) {
+	if len(text) < MinLength {
+		return Value{}, fmt.Errorf("%w: %s has %d bytes; give it at least %d, as a shorter one could not be found in logs", ErrTooShort, name, len(text), MinLength)
+	}
+	r.learn(knownSecret{name, text})
+	return Value{&kept{name: name, reveal: func() string { return text }}}, nil
+}
+
+func (r *Redactor) learn(s knownSecret) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if slices.Contains(r.kept, s) {
+		return
+	}
+	same := 0
+	for _, k := range r.kept {
+		if k.name == s.name {
+			same++
+		}
+	}
+	if same == keptVersions {
+		oldest := slices.IndexFunc(r.kept, func(k knownSecret) bool { return k.name == s.name })
+		r.kept = slices.Delete(r.kept, oldest, oldest+1)
+	}
+	r.kept = append(r.kept, s)
+	var all []pattern
+	seen := map[string]bool{}
+	for _, k := range r.kept {
+		for _, f := range forms(k.value) {
+			if !seen[f] {
+				seen[f] = true
+				all = append(all, pattern{k.name, f})
+			}
+		}
+	}
+	r.known.Store(&all)
+}
+
+func (r *Redactor) patterns() []pattern {
+	if r == nil {
+		return nil
+	}
+	if p := r.known.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Find names a secret that the text contains in any of its forms; found is false when there is none.
+func (r *Redactor) Find(text string) (name string, found bool) {
+	for _, p := range r.patterns() {
+		if strings.Contains(text, p.text) {
+			return p.name, true
+		}
+	}
+	return "", false
+}
+
+// Mask returns the text with "***" in the place of each secret that it contains, in whatever form.
+func (r *Redactor) Mask(text string) string {
+	spans := r.spans(text)
+	if len(spans) == 0 {
+		return text
+	}
+	var b strings.Builder
+	at := 0
+	for _, s := range spans {
+		b.WriteString(text[at:s.from])
+		b.WriteString(mask)
+		at = s.to
+	}
+	b.WriteString(text[at:])
+	return b.String()
+}
+
+// A span is a part of a text.
+type span struct{ from, to int }
+
+// spans are where secrets are in a text, in order; those that overlap are one.
+func (r *Redactor) spans(text string) []span {
+	var all []span
+	for _, p := range r.patterns() {
+		for at := 0; ; {
+			i := strings.Index(text[at:], p.text)
+			if i < 0 {
+				break
+			}
+			all = append(all, span{at + i, at + i + len(p.text)})
+			at += i + 1
+		}
+	}
+	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	var out []span
+	for _, s := range all {
+		if n := len(out); n > 0 && s.from < out[n-1].to {
+			out[n-1].to = max(out[n-1].to, s.to)
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
