@@ -34,16 +34,16 @@ var (
 	errDrained   = errors.New("cancelled: this process is shutting down; another attempt will be made")
 )
 
-// begin runs an attempt in a goroutine of its own. Its slot and lease are held until its end is stored.
+// begin runs an attempt beside the loops. Its slot and lease are held until its end is stored.
 func (r *Runtime) begin(base context.Context, a *attempt) {
 	ctx, cancel := context.WithCancelCause(base)
 	a.cancel = cancel
 	r.held.add(a)
 	r.running.Add(1)
-	go func() {
+	r.bodies.run(func() {
 		defer cancel(nil)
 		r.execute(ctx, base, a)
-	}()
+	})
 }
 
 // execute runs the body and hands its end to the completer: once, when the body returns, or without it when it does not heed its

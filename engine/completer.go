@@ -20,22 +20,27 @@ const (
 // complete stores how attempts ended, those that are there at once in one transaction, until the channel is closed.
 func (r *Runtime) complete(ctx context.Context, ends <-chan *attempt) {
 	for first := range ends {
-		batch := []*attempt{first}
-	more:
-		for len(batch) < maxBatch {
-			select {
-			case a, ok := <-ends:
-				if !ok {
-					break more
-				}
-				batch = append(batch, a)
-			default:
+		r.completeOnce(ctx, first, ends)
+	}
+}
+
+// completeOnce stores how an attempt ended, and with it those that have ended by now.
+func (r *Runtime) completeOnce(ctx context.Context, first *attempt, ends <-chan *attempt) {
+	batch := []*attempt{first}
+more:
+	for len(batch) < maxBatch {
+		select {
+		case a, ok := <-ends:
+			if !ok {
 				break more
 			}
+			batch = append(batch, a)
+		default:
+			break more
 		}
-		r.storeEnds(ctx, batch)
-		r.running.Add(-len(batch)) // only now: what was handed over counts already
 	}
+	r.storeEnds(ctx, batch)
+	r.running.Add(-len(batch)) // only now: what was handed over counts already
 }
 
 // storeEnds stores a batch, and tries again until it is stored or ctx ends. When the store refuses the batch, each is tried by itself,
@@ -136,14 +141,15 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 	for i, a := range batch {
 		byRun[a.Lease.Run] = append(byRun[a.Lease.Run], i)
 	}
-	worker := r.worker.Load()
+	worker, who := r.worker.Load(), r.actor()
+	var room scratch
 	for _, row := range rows {
 		d := defs[row.Key]
 		ids, err := r.versions.tasks(d, row)
 		if err != nil {
 			return nil, err
 		}
-		m, err := newMachine(d, now, row, ids, r.actor())
+		m, err := room.machine(d, now, row, ids, who)
 		if err != nil {
 			return nil, err
 		}

@@ -146,7 +146,9 @@ func TestApproveIsAnswered(t *testing.T) {
 	d := engine.New[engine.NoParams]("d")
 	n := engine.After(d.Run(), "n", func(context.Context, run) (int, error) { return 3, nil })
 	q := engine.Approve(n, "ok", engine.Question[int, verdict]{Text: func(n int) string { return fmt.Sprintf("ship %d?", n) }, Answers: []verdict{"ship", "hold"}})
-	engine.After(q, "act", func(_ context.Context, a engine.Answer[verdict]) (string, error) { return string(a.Choice) + " by " + a.By, nil })
+	engine.After(q, "act", func(_ context.Context, a engine.Answer[verdict]) (string, error) {
+		return string(a.Choice) + " by " + a.By, nil
+	})
 	r := running(t, store, nil, d)
 	row := triggered(t, r, "d")
 	key := engine.TaskKey{Run: row.Key, Task: "ok", MapIndex: -1}

@@ -36,7 +36,12 @@ type actor struct {
 
 // newMachine decodes a run. taskIDs are the tasks of the version that the row names.
 func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, who actor) (*machine, error) {
-	m := &machine{def: def, now: now, row: row, who: who, dirty: make([]bool, len(def.tasks))}
+	return new(scratch).machine(def, now, row, taskIDs, who)
+}
+
+// machine is newMachine in the scratch's room: the machine made before is of no use any more.
+func (c *scratch) machine(def *Definition, now time.Time, row RunRow, taskIDs []string, who actor) (*machine, error) {
+	m := &machine{def: def, now: now, row: row, who: who, dirty: sized(&c.dirty, len(def.tasks))}
 	m.change = RunChange{Key: row.Key, State: row.State, Version: row.Version, FailedTasks: row.FailedTasks}
 	if len(row.States) == 0 {
 		m.states = newRunStates(def)
@@ -44,7 +49,7 @@ func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, wh
 		m.change.Version = def.Version
 		return m, nil
 	}
-	s, err := DecodeRunStates(row.States)
+	s, err := c.decode(row.States)
 	if err != nil {
 		return nil, fmt.Errorf("run %s of %s: %w", row.RunID, row.DAG, err)
 	}

@@ -60,21 +60,26 @@ func (o *observer) look(now time.Time, sinceBeat time.Duration, self int64, work
 func (r *Runtime) reap(ctx context.Context) {
 	o := newObserver(r.cfg.DeadAfter, 2*r.cfg.Heartbeat+time.Second)
 	for r.pause(ctx, r.cfg.Heartbeat) {
-		workers, err := r.store.Workers(ctx)
-		if err != nil {
-			r.warn(ctx, "read workers", err)
-			continue
+		r.reapOnce(ctx, o)
+	}
+}
+
+// reapOnce is one round of reap.
+func (r *Runtime) reapOnce(ctx context.Context, o *observer) {
+	workers, err := r.store.Workers(ctx)
+	if err != nil {
+		r.warn(ctx, "read workers", err)
+		return
+	}
+	if dead := o.look(r.clock.Now(), r.sinceBeat(), r.worker.Load(), workers); len(dead) > 0 {
+		r.log.Warn("workers are dead: no heartbeat", "workers", dead, "timeout", r.cfg.DeadAfter)
+		if err := r.store.Bury(ctx, dead); err != nil {
+			r.warn(ctx, "bury dead workers", err)
+			return
 		}
-		if dead := o.look(r.clock.Now(), r.sinceBeat(), r.worker.Load(), workers); len(dead) > 0 {
-			r.log.Warn("workers are dead: no heartbeat", "workers", dead, "timeout", r.cfg.DeadAfter)
-			if err := r.store.Bury(ctx, dead); err != nil {
-				r.warn(ctx, "bury dead workers", err)
-				continue
-			}
-		}
-		if err := r.endOrphans(ctx); err != nil {
-			r.warn(ctx, "end attempts of dead workers", err)
-		}
+	}
+	if err := r.endOrphans(ctx); err != nil {
+		r.warn(ctx, "end attempts of dead workers", err)
 	}
 }
 

@@ -132,7 +132,27 @@ var errStates = errors.New("run states are damaged")
 
 // DecodeRunStates reads what Encode wrote. It errs on anything else, without panic and without allocating more than the
 // input can hold.
-func DecodeRunStates(b []byte) (RunStates, error) {
+func DecodeRunStates(b []byte) (RunStates, error) { return new(scratch).decode(b) }
+
+// A scratch is room to decode run states into, one after the other: what was decoded before is gone then. Transitions of many runs spare
+// the collector most of their garbage by it.
+type scratch struct {
+	tasks []TaskStates
+	plain []Instance
+	dirty []bool
+}
+
+// sized returns a slice of n zero elements, in room that may be used again.
+func sized[T any](room *[]T, n int) []T {
+	if cap(*room) < n {
+		*room = make([]T, n)
+	}
+	*room = (*room)[:n]
+	clear(*room)
+	return *room
+}
+
+func (c *scratch) decode(b []byte) (RunStates, error) {
 	d := stateReader{b: b}
 	if v := d.byte(); (v < 1 || v > statesVersion) && !d.bad {
 		return RunStates{}, fmt.Errorf("%w: written by a newer version (%d)", errStates, v)
@@ -143,8 +163,8 @@ func DecodeRunStates(b []byte) (RunStates, error) {
 	if d.bad {
 		return RunStates{}, errStates
 	}
-	s.Tasks = make([]TaskStates, n)
-	plain := make([]Instance, n)
+	s.Tasks = sized(&c.tasks, n)
+	plain := sized(&c.plain, n)
 	for i := range s.Tasks {
 		t := &s.Tasks[i]
 		f := d.byte()

@@ -71,6 +71,7 @@ type Runtime struct {
 	worker  atomic.Int64 // id of this process's row; 0 before it joined
 	slots   *slotPool
 	held    *leaseSet
+	bodies  *crew
 	ends    []chan *attempt // one per completer
 	stir    chan struct{}   // something may be claimable
 	tick    chan struct{}   // something may be schedulable
@@ -80,6 +81,8 @@ type Runtime struct {
 	repairs atomic.Int64
 	waiting atomic.Pointer[[]string] // DAGs that had ready tasks when all slots were taken
 	current atomic.Pointer[[]string] // DAGs of which this process has the current version
+
+	spawn func(*attempt, func()) // runs what an attempt does beside the loops: a goroutine each, but in simulations
 
 	assetDAGs, heldDAGs, pastDAGs []string // DAGs scheduled by assets, held by watermarks, with tasks that depend on their past
 	ready                         chan struct{}
@@ -96,8 +99,9 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 	}
 	r := &Runtime{
 		cfg: cfg, store: cfg.Store, catalog: cfg.Catalog, clock: cfg.Clock, log: cfg.Log,
-		control: NewControl(cfg.Store, cfg.Catalog, cfg.Build), slots: newSlotPool(cfg.Slots), held: newLeaseSet(),
+		control: NewControl(cfg.Store, cfg.Catalog, cfg.Build), slots: newSlotPool(cfg.Slots), held: newLeaseSet(), bodies: newCrew(),
 		stir: make(chan struct{}, 1), tick: make(chan struct{}, 1), ready: make(chan struct{}),
+		spawn: func(_ *attempt, run func()) { go run() },
 	}
 	r.versions = r.control.versions
 	r.sortDAGs()
@@ -183,6 +187,7 @@ func (r *Runtime) Run(ctx context.Context) error {
 		close(c)
 	}
 	err = errors.Join(err, completing.Wait())
+	r.bodies.dismiss()
 	stop()
 	err = errors.Join(err, keep.Wait())
 	leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -192,7 +192,7 @@ func (r *Runtime) readInputs(ctx context.Context, keys []InputKey) ([]Input, err
 func (r *Runtime) hand(a *attempt) {
 	r.held.add(a)
 	r.running.Add(1)
-	go func() { r.ends[r.completerOf(a)] <- a }()
+	r.spawn(a, func() { r.ends[r.completerOf(a)] <- a })
 }
 
 // pause waits on the clock; false when ctx ended first.

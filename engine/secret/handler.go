@@ -24,7 +24,7 @@ type handler struct {
 func (h handler) Enabled(ctx context.Context, l slog.Level) bool { return h.next.Enabled(ctx, l) }
 
 func (h handler) Handle(ctx context.Context, rec slog.Record) error {
-	if len(h.r.patterns()) == 0 {
+	if h.r.index() == nil {
 		return h.next.Handle(ctx, rec)
 	}
 	out := slog.NewRecord(rec.Time, rec.Level, h.r.Mask(rec.Message), rec.PC)

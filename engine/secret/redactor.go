@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -24,13 +23,10 @@ const keptVersions = 32
 type Redactor struct {
 	mu    sync.Mutex
 	kept  []knownSecret
-	known atomic.Pointer[[]pattern]
+	known atomic.Pointer[index]
 }
 
 type knownSecret struct{ name, value string }
-
-// A pattern is one form of one secret.
-type pattern struct{ name, text string }
 
 // Keep makes a secret of the text and knows it from now on; name is what messages call it. It is [ErrTooShort] when the text has less than
 // [MinLength] bytes. Of one name the last 32 different texts are known.
@@ -59,37 +55,30 @@ func (r *Redactor) learn(s knownSecret) {
 		r.kept = slices.Delete(r.kept, oldest, oldest+1)
 	}
 	r.kept = append(r.kept, s)
-	var all []pattern
-	seen := map[string]bool{}
+	known := &index{}
 	for _, k := range r.kept {
 		for _, f := range forms(k.value) {
-			if !seen[f] {
-				seen[f] = true
-				all = append(all, pattern{k.name, f})
-			}
+			known.add(pattern{k.name, f})
 		}
 	}
-	r.known.Store(&all)
+	r.known.Store(known)
 }
 
-func (r *Redactor) patterns() []pattern {
+// index is what is known now; nil when there is nothing.
+func (r *Redactor) index() *index {
 	if r == nil {
 		return nil
 	}
-	if p := r.known.Load(); p != nil {
-		return *p
-	}
-	return nil
+	return r.known.Load()
 }
 
 // Find names a secret that the text contains in any of its forms; found is false when there is none.
 func (r *Redactor) Find(text string) (name string, found bool) {
-	for _, p := range r.patterns() {
-		if strings.Contains(text, p.text) {
-			return p.name, true
-		}
-	}
-	return "", false
+	r.index().each(text, func(_ int, p pattern) bool {
+		name, found = p.name, true
+		return false
+	})
+	return name, found
 }
 
 // Mask returns the text with "***" in the place of each secret that it contains, in whatever form.
@@ -114,25 +103,15 @@ type span struct{ from, to int }
 
 // spans are where secrets are in a text, in order; those that overlap are one.
 func (r *Redactor) spans(text string) []span {
-	var all []span
-	for _, p := range r.patterns() {
-		for at := 0; ; {
-			i := strings.Index(text[at:], p.text)
-			if i < 0 {
-				break
-			}
-			all = append(all, span{at + i, at + i + len(p.text)})
-			at += i + 1
-		}
-	}
-	slices.SortFunc(all, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	var out []span
-	for _, s := range all {
-		if n := len(out); n > 0 && s.from < out[n-1].to {
-			out[n-1].to = max(out[n-1].to, s.to)
-			continue
+	r.index().each(text, func(at int, p pattern) bool {
+		to := at + len(p.text)
+		if n := len(out); n > 0 && at < out[n-1].to {
+			out[n-1].to = max(out[n-1].to, to)
+		} else {
+			out = append(out, span{at, to})
 		}
-		out = append(out, s)
-	}
+		return true
+	})
 	return out
 }
