@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/tidemill/tidemill/engine/enginetest"
 	"github.com/tidemill/tidemill/web"
@@ -78,7 +79,17 @@ func TestHardPagesOverHTTP(t *testing.T) {
 	} else {
 		_ = r.Body.Close()
 	}
-	body, r := form(t, base, "/streams/nope/pause", url.Values{"next": {"/streams"}})
+	for value, want := range map[string]string{"param.whole": "params whole: is no whole number, such as 7<", "param.number": "params number: is no number", "param.at": "params at: ", "param.map": "params map: is no JSON"} {
+		body, r := form(t, base, "/dags/"+showcase.Params+"/trigger", url.Values{value: {"a lot"}})
+		if r.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, want) || strings.Contains(body, "at: at:") {
+			t.Errorf("%s=a lot: %s; %q is missing", value, r.Status, want)
+		}
+	}
+	body, r := form(t, base, byHand(showcase.States)+"/act", url.Values{"action": {"failed"}})
+	if r.StatusCode != http.StatusOK || !strings.Contains(body, "Mark the whole run as failed?") {
+		t.Errorf("mark a run: %s", r.Status)
+	}
+	body, r = form(t, base, "/streams/nope/pause", url.Values{"next": {"/streams"}})
 	if r.StatusCode != http.StatusNotFound || !regexp.MustCompile(`href="/streams">Back`).MatchString(body) {
 		t.Errorf("what was refused does not lead back: %s", r.Status)
 	}
@@ -100,6 +111,23 @@ func TestHardPagesFit(t *testing.T) {
 			if err != nil || over > 0 {
 				t.Errorf("%s at %d px: %v px wider than the window, %v", path, width, over, err)
 			}
+		}
+	}
+}
+
+// TestNothingMovesForWhoAskedSo opens a page with what runs, for somebody who prefers reduced motion.
+func TestNothingMovesForWhoAskedSo(t *testing.T) {
+	ctx, ok := browser(t)
+	if !ok {
+		return
+	}
+	base := hard(t)
+	for preference, moves := range map[string]bool{"no-preference": true, "reduce": false} {
+		var n int
+		err := chromedp.Run(ctx, emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-reduced-motion", Value: preference}}),
+			chromedp.Navigate(base+byHand(showcase.States)), chromedp.Evaluate(`document.getAnimations().length`, &n))
+		if err != nil || (n > 0) != moves {
+			t.Errorf("%s: %d animations, %v", preference, n, err)
 		}
 	}
 }

@@ -108,7 +108,7 @@ func TestAPersonsDayInABrowser(t *testing.T) {
 		t.Errorf("the log shows a line twice: %q", text)
 	}
 	run("clear by the preview", chromedp.Navigate(where), chromedp.Click(`input[value="gated"]`, chromedp.NodeVisible), chromedp.Click(`button[value="clear"]`, chromedp.NodeVisible),
-		until(`document.querySelector("h1").innerText === "Clear?"`), until(`document.querySelector(".picked").innerText.includes("gated")`), chromedp.Click(`button[name="confirm"]`, chromedp.NodeVisible),
+		until(`document.querySelector("h1").innerText.startsWith("Clear ")`), until(`document.querySelector(".picked").innerText.includes("gated")`), chromedp.Click(`button[name="confirm"]`, chromedp.NodeVisible),
 		until(`location.pathname.startsWith("/dags/report/runs/manual__")`), until(`document.getElementById("gated").innerText.includes("2/1")`), until(`document.querySelector("h1+.badge").innerText === "success"`))
 	run("pause and see it", chromedp.Navigate(base+"/dags/report"), chromedp.Click(`button[role="switch"]`), until(`document.querySelector("button[role=switch]").getAttribute("aria-checked") === "false"`))
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/tidemill/tidemill/engine"
@@ -88,6 +89,7 @@ func logLines(raw [][]byte) []logLine {
 	for _, r := range raw {
 		line := api.ParseLine(r)
 		line.Text = maskText(line.Text)
+		line.Attrs = slices.DeleteFunc(line.Attrs, func(a api.Attr) bool { return a.Value == "" })
 		for i, a := range line.Attrs {
 			line.Attrs[i].Value = maskValue(a.Name, a.Value)
 		}

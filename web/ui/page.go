@@ -141,8 +141,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(b.Bytes()) // a client that is gone needs no answer
 }
 
-// operation is what a store says it was doing, before what went wrong: no news to people.
-var operation = regexp.MustCompile(`^[A-Z][A-Za-z]+: `)
+// operation is what a store says it was doing, or the kind of error, before what went wrong: no news to people.
+var operation = regexp.MustCompile(`^([A-Z][A-Za-z]+: |conflict: )+`)
 
 // textOf is the detail of an error as people read it.
 func textOf(detail any) string {
@@ -155,7 +155,11 @@ func textOf(detail any) string {
 	for _, p := range problems {
 		where := ""
 		for _, part := range p.Loc[1:] {
-			if name, ok := part.(string); ok {
+			name, ok := part.(string)
+			if name == "conf" { // as Airflow's API says it; forms say params
+				name = "params"
+			}
+			if ok {
 				where += name + " "
 			}
 		}

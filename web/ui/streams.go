@@ -119,6 +119,7 @@ func factsOf(raw []byte) ([]fact, partTable) {
 	for _, f := range fields(raw) {
 		name := strings.ReplaceAll(f.name, "_", " ")
 		switch {
+		case slices.Contains([]string{"[]", "{}", `""`}, string(f.value)): // nothing is said
 		case f.value[0] == '[' && table.Fields == nil && isObjects(f.value):
 			table = tableOf(name, f.value)
 		case f.value[0] == '[':

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -87,7 +88,11 @@ func readParams(fields []paramField, r *http.Request) ([]byte, error) {
 		}
 		v, err := f.decode()
 		if err != nil {
-			return nil, &engine.InvalidError{Field: "params." + f.Name, Message: err.Error()}
+			text := err.Error()
+			if bad := (*engine.InvalidError)(nil); errors.As(err, &bad) {
+				text = bad.Message // the field's name is said already
+			}
+			return nil, &engine.InvalidError{Field: "params." + f.Name, Message: text}
 		}
 		params[f.Name] = v
 	}
@@ -101,12 +106,12 @@ func (f *paramField) decode() (any, error) {
 		return f.Value == "true", nil
 	case "integer":
 		if _, err := strconv.ParseInt(f.Value, 10, 64); err != nil {
-			return nil, bad("is no whole number")
+			return nil, bad("is no whole number, such as 7")
 		}
 		return json.Number(f.Value), nil
 	case "number":
 		if _, err := strconv.ParseFloat(f.Value, 64); err != nil || !json.Valid([]byte(f.Value)) {
-			return nil, bad("is no number")
+			return nil, bad("is no number, such as 0.5")
 		}
 		return json.Number(f.Value), nil
 	case "list":
