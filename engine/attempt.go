@@ -40,7 +40,7 @@ func (r *Runtime) begin(base context.Context, a *attempt) {
 	a.cancel = cancel
 	r.held.add(a)
 	r.running.Add(1)
-	r.bodies.run(func() {
+	r.spawn(a, func() {
 		defer cancel(nil)
 		r.execute(ctx, base, a)
 	})

@@ -101,8 +101,8 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 		cfg: cfg, store: cfg.Store, catalog: cfg.Catalog, clock: cfg.Clock, log: cfg.Log,
 		control: NewControl(cfg.Store, cfg.Catalog, cfg.Build), slots: newSlotPool(cfg.Slots), held: newLeaseSet(), bodies: newCrew(),
 		stir: make(chan struct{}, 1), tick: make(chan struct{}, 1), ready: make(chan struct{}),
-		spawn: func(_ *attempt, run func()) { go run() },
 	}
+	r.spawn = func(_ *attempt, run func()) { r.bodies.run(run) }
 	r.versions = r.control.versions
 	r.sortDAGs()
 	r.control.wake = r.wakeAll
