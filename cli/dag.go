@@ -14,7 +14,7 @@ import (
 
 func (c *command) dag() *cobra.Command {
 	dag := group("dag", "Look at DAGs, trigger and pause them")
-	dag.AddCommand(c.dagList(), c.dagShow(), c.dagGraph(), c.dagTrigger(), c.dagPause("pause", true), c.dagPause("unpause", false))
+	dag.AddCommand(c.dagList(), c.dagShow(), c.dagGraph(), c.dagTrigger(), c.dagTest(), c.dagPause("pause", true), c.dagPause("unpause", false))
 	return dag
 }
 

@@ -10,7 +10,7 @@ import (
 
 func (c *command) run() *cobra.Command {
 	r := group("run", "Look at runs, clear and mark them")
-	r.AddCommand(c.runList(), c.runShow(), c.runClear(), c.runMark())
+	r.AddCommand(c.runList(), c.runShow(), c.runClear(), c.runMark(), c.runNote())
 	return r
 }
 
@@ -66,15 +66,12 @@ func (c *command) runShow() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				out := runOf(r)
-				for _, t := range views[0].Tasks {
-					out.Tasks = append(out.Tasks, taskOf(t))
-				}
+				out := runDetail(views[0])
 				return c.show(out, func(w io.Writer) {
 					fmt.Fprintf(w, "%s %s: %s\n\n", r.DAG, r.RunID, r.State)
 					row(w, "TASK", "STATE", "TRY", "STARTED", "TOOK", "WHY")
 					for _, t := range views[0].Tasks {
-						name := instanceName(t.Task, t.MapIndex)
+						name := taskName(t)
 						if t.Runner != "" {
 							name = "  " + name
 						}
@@ -161,4 +158,23 @@ func (c *command) runMark() *cobra.Command {
 	cmd.Flags().StringVar(&tasks, "task", "", "these tasks, a,b, or elements of a mapped one, a[0],a[1] (default: the run)")
 	cmd.Flags().StringVar(&output, "output", "", "what a task that is marked success yields, as JSON (default: its latest output)")
 	return c.reads(cmd)
+}
+
+func (c *command) runNote() *cobra.Command {
+	var task string
+	cmd := &cobra.Command{
+		Use: "note DAG RUN TEXT", Short: "Note something about a run or, with --task, a task of it; an empty text takes the note away", Args: arguments("DAG", "RUN", "TEXT"),
+		Example: "  tidemill run note daily_transactions RUN 'the bank was late' --task check_data_freshness",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withClient(cmd.Context(), func(cl *client) error {
+				if task == "" {
+					return cl.control.NoteRun(cmd.Context(), args[0], args[1], args[2], "cli")
+				}
+				id, element := instance(task)
+				return cl.control.NoteTask(cmd.Context(), args[0], args[1], id, element, args[2], "cli")
+			})
+		},
+	}
+	cmd.Flags().StringVar(&task, "task", "", "the task, or an element of it such as load[2]")
+	return cmd
 }

@@ -10,7 +10,7 @@ import (
 
 func (c *command) task() *cobra.Command {
 	t := group("task", "Look at task instances")
-	t.AddCommand(c.taskLog())
+	t.AddCommand(c.taskLog(), c.taskWhy(), c.taskAnswer())
 	return t
 }
 

@@ -89,10 +89,22 @@ type taskJSON struct {
 	Reason    string     `json:"reason,omitempty"`
 	Error     string     `json:"error,omitempty"`
 	Runner    string     `json:"runner,omitempty"`
+	Name      string     `json:"rendered_map_index,omitempty"`
+	Note      string     `json:"note,omitempty"`
+	Pool      string     `json:"pool,omitempty"`
 }
 
 func taskOf(t engine.TaskView) taskJSON {
-	return taskJSON{ID: t.Task, MapIndex: t.MapIndex, State: string(t.State), Try: t.Try, StartedAt: t.StartedAt, EndedAt: t.EndedAt, Reason: t.Reason, Error: t.Error, Runner: t.Runner}
+	return taskJSON{ID: t.Task, MapIndex: t.MapIndex, State: string(t.State), Try: t.Try, StartedAt: t.StartedAt, EndedAt: t.EndedAt, Reason: t.Reason, Error: t.Error, Runner: t.Runner, Name: t.Name, Note: t.Note, Pool: t.Pool}
+}
+
+// runDetail is a run with its task instances.
+func runDetail(v engine.RunView) runJSON {
+	out := runOf(v.Run)
+	for _, t := range v.Tasks {
+		out.Tasks = append(out.Tasks, taskOf(t))
+	}
+	return out
 }
 
 type keyJSON struct {

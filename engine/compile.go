@@ -64,6 +64,31 @@ func (c *Catalog) DAG(id string) (*Definition, bool) {
 // IDs are the ids of the DAGs, sorted.
 func (c *Catalog) IDs() []string { return c.ids }
 
+// Only is the catalog of one DAG and those that it triggers. ErrNotFound when there is no such DAG.
+func (c *Catalog) Only(dag string) (*Catalog, error) {
+	if _, ok := c.defs[dag]; !ok {
+		return nil, fmt.Errorf("DAG %q: %w", dag, ErrNotFound)
+	}
+	out := &Catalog{defs: map[string]*Definition{}}
+	var add func(string)
+	add = func(id string) {
+		d, ok := c.defs[id]
+		if _, there := out.defs[id]; there || !ok {
+			return
+		}
+		out.defs[id] = d
+		out.ids = append(out.ids, id)
+		for _, t := range d.tasks {
+			if t.spec.Triggers != "" {
+				add(t.spec.Triggers)
+			}
+		}
+	}
+	add(dag)
+	sort.Strings(out.ids)
+	return out, nil
+}
+
 // Compile checks DAGs and makes them ready to run. All that is wrong with any of them is in the error, each with file and
 // line; then there is no catalog.
 func Compile(dags ...AnyDAG) (*Catalog, error) {

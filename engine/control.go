@@ -165,6 +165,12 @@ func (c *Control) UpdateAsset(ctx context.Context, a Asset, extra []byte, by str
 	if err := checkAsset(string(a)); err != nil {
 		return &InvalidError{Field: "asset", Message: err.Error()}
 	}
+	if len(extra) > 0 {
+		var object map[string]any
+		if err := strictly(extra, &object); err != nil || len(extra) > maxExtra {
+			return &InvalidError{Field: "extra", Message: fmt.Sprintf("must be a JSON object of at most %d bytes", maxExtra)}
+		}
+	}
 	if err := c.store.EmitAsset(ctx, AssetEvent{Asset: string(a), Extra: extra, MapIndex: -1, Task: by}); err != nil {
 		return err
 	}

@@ -41,53 +41,109 @@ func Once(ctx context.Context, d engine.AnyDAG, params any) (*Outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	id := catalog.IDs()[0]
+	t := Trial{}
+	if params != nil {
+		if t.Params, err = json.Marshal(params); err != nil {
+			return nil, fmt.Errorf("encode params: %w", err)
+		}
+	}
+	return Try(ctx, catalog, catalog.IDs()[0], t)
+}
+
+// A Trial says how [Try] runs a DAG. All fields may be left out.
+type Trial struct {
+	Params  []byte     // JSON object
+	Logical *time.Time // of the run
+	Log     *slog.Logger
+	// Answers are those to the questions of Approve tasks, by task. One that is missing is waited for until its timeout, which passes at
+	// once, and is an error where there is no timeout.
+	Answers map[string]string
+	// Watch is told how the run stands, often.
+	Watch func(engine.RunView)
+}
+
+// Try runs one DAG of a catalog once, in memory, to its end and that of its callbacks; the others are there to be triggered. Waits pass
+// at once. It errs when the run cannot be made and when ctx ends before it is over; a run that fails is no error.
+func Try(ctx context.Context, catalog *engine.Catalog, dag string, t Trial) (*Outcome, error) {
+	if t.Log == nil {
+		t.Log = slog.New(slog.DiscardHandler)
+	}
 	clock := &skipping{Clock: quartz.NewReal()}
 	store := NewStore(clock)
-	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: slog.New(slog.DiscardHandler), Poll: 2 * time.Millisecond})
+	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: t.Log, Poll: 2 * time.Millisecond})
 	if err != nil {
 		return nil, err
 	}
 	work, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() { ended <- r.Run(work) }()
-	o, err := once(ctx, r, store, clock, id, params, ended)
+	o, err := t.run(ctx, r, store, clock, dag, ended)
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {
-		return nil, fmt.Errorf("run DAG %s: %w", id, err)
+		return nil, fmt.Errorf("run DAG %s: %w", dag, err)
 	}
 	return o, nil
 }
 
-func once(ctx context.Context, r *engine.Runtime, store *Store, clock *skipping, dag string, params any, ended chan error) (*Outcome, error) {
+func (t *Trial) run(ctx context.Context, r *engine.Runtime, store *Store, clock *skipping, dag string, ended chan error) (*Outcome, error) {
 	select {
 	case <-r.Ready():
 	case err := <-ended:
 		ended <- nil
 		return nil, fmt.Errorf("the runtime ended: %w", err)
 	}
-	t := engine.TriggerRequest{DAG: dag, By: "enginetest"}
-	if params != nil {
-		raw, err := json.Marshal(params)
-		if err != nil {
-			return nil, fmt.Errorf("encode params: %w", err)
-		}
-		t.Params = raw
-	}
-	row, err := r.Control().Trigger(ctx, t)
+	row, err := r.Control().Trigger(ctx, engine.TriggerRequest{DAG: dag, Params: t.Params, Logical: t.Logical, By: "enginetest"})
 	if err != nil {
 		return nil, err
 	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !store.settled(row.Key, clock) {
+		if err := t.answer(ctx, r.Control(), store); err != nil {
+			return nil, err
+		}
+		if t.Watch != nil {
+			o, err := outcome(ctx, store, row.Key)
+			if err != nil {
+				return nil, err
+			}
+			t.Watch(o.RunView)
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
 	}
-	rows, err := store.RunsByKey(ctx, []int64{row.Key})
+	return outcome(ctx, store, row.Key)
+}
+
+// answer answers the questions that are open.
+func (t *Trial) answer(ctx context.Context, c *engine.Control, store *Store) error {
+	open, err := store.Questions(ctx, nil, 100)
+	if err != nil {
+		return err
+	}
+	for _, q := range open {
+		choice, ok := t.Answers[q.Task]
+		switch {
+		case ok:
+			rows, err := store.RunsByKey(ctx, []int64{q.Run})
+			if err != nil {
+				return err
+			}
+			if err := c.Answer(ctx, q.TaskKey, rows[0].DAG, rows[0].RunID, choice, "enginetest"); err != nil && !errors.Is(err, engine.ErrConflict) {
+				return err
+			}
+		case q.DueAt == nil:
+			return fmt.Errorf("%s asks %q (%q) and waits for ever: give an answer", q.Task, q.Text, q.Answers)
+		}
+	}
+	return nil
+}
+
+func outcome(ctx context.Context, store *Store, key int64) (*Outcome, error) {
+	rows, err := store.RunsByKey(ctx, []int64{key})
 	if err != nil {
 		return nil, err
 	}

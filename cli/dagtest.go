@@ -1,0 +1,139 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/tidemill/tidemill/dags"
+	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/engine/enginetest"
+	"github.com/tidemill/tidemill/internal/embedded/pyenv"
+)
+
+// dagTest runs a DAG once in this process, so that a debugger's breakpoints in its bodies work.
+func (c *command) dagTest() *cobra.Command {
+	var params, logical string
+	var answers []string
+	cmd := &cobra.Command{
+		Use: "test DAG", Short: "Run a DAG once in this process, without a database; its logs come on the terminal", Args: arguments("DAG"),
+		Long: "Run a DAG once in this process, without a database for its state. Task bodies run for real and do what they do; waits for retries, sensors and\n" +
+			"callbacks pass at once; breakpoints work. It ends with 1 when the run fails.",
+		Example: "  tidemill dag test sales --params '{\"day\": \"2024-01-05\"}' --answer release=ship",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t := enginetest.Trial{Params: []byte(params), Answers: map[string]string{}}
+			for _, a := range answers {
+				task, choice, ok := strings.Cut(a, "=")
+				if !ok {
+					return usage("--answer %q: give TASK=CHOICE", a)
+				}
+				t.Answers[task] = choice
+			}
+			if logical != "" {
+				at, _, err := engine.ParseDate("logical_date", logical, time.UTC)
+				if err != nil {
+					return badInput(err)
+				}
+				t.Logical = &at
+			}
+			return c.tryDAG(cmd.Context(), args[0], t)
+		},
+	}
+	cmd.Flags().StringVar(&params, "params", "", "the run's params, a JSON object")
+	cmd.Flags().StringVar(&logical, "logical-date", "", "logical date of the run (default: none)")
+	cmd.Flags().StringArrayVar(&answers, "answer", nil, "TASK=CHOICE: the answer to a question; may be given several times")
+	return c.reads(cmd)
+}
+
+func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (err error) {
+	log := c.config.newLogger(c.err)
+	ground, done, err := c.ground(ctx, dag, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	all, _, err := c.program.compile(ground)
+	if err != nil {
+		return err
+	}
+	catalog, err := all.Only(dag)
+	if err != nil {
+		return err
+	}
+	t.Log = log
+	seen := map[engine.TaskKey]engine.State{}
+	t.Watch = func(v engine.RunView) { c.tellStates(v, seen) }
+	o, err := enginetest.Try(ctx, catalog, dag, t)
+	if err != nil {
+		return badInput(err)
+	}
+	c.tellStates(o.RunView, seen)
+	if err := c.show(runDetail(o.RunView), func(w io.Writer) {
+		fmt.Fprintf(w, "\n%s  %s\n", dag, o.Run.State)
+		for _, tv := range o.Tasks {
+			row(w, "  "+taskName(tv), string(tv.State), tv.Error)
+		}
+	}); err != nil {
+		return err
+	}
+	if o.Run.State == engine.RunFailed {
+		return fmt.Errorf("the run of %s failed", dag)
+	}
+	return nil
+}
+
+// ground is what the DAG stands on: the reference pipeline's works on the lake and the warehouse that this home folder has.
+func (c *command) ground(ctx context.Context, dag string, log *slog.Logger) (dags.Platform, func() error, error) {
+	bare := dags.Platform{Log: log}
+	nothing := func() error { return nil }
+	own := slices.ContainsFunc(c.program.dags, func(d engine.AnyDAG) bool {
+		catalog, err := engine.Compile(d)
+		return err == nil && catalog.IDs()[0] == dag
+	})
+	if own || !c.program.reference {
+		return bare, nothing, nil
+	}
+	s, err := findServices(c.config)
+	if err != nil {
+		return bare, nothing, fmt.Errorf("%s works on the warehouse: %w", dag, err)
+	}
+	env, err := pyenv.Ensure(ctx, withProgress(c.config.venv(), func(line string) { fmt.Fprintln(c.err, line) }))
+	if err != nil {
+		return bare, nothing, err
+	}
+	p, err := newPlatform(ctx, c.config, s, env, log)
+	if err != nil {
+		return bare, nothing, err
+	}
+	return p.Platform, p.close, nil
+}
+
+// tellStates says which tasks have moved since it was last called.
+func (c *command) tellStates(v engine.RunView, seen map[engine.TaskKey]engine.State) {
+	for _, tv := range v.Tasks {
+		if tv.State == engine.None || seen[tv.TaskKey] == tv.State {
+			continue
+		}
+		seen[tv.TaskKey] = tv.State
+		line := taskName(tv) + "  " + string(tv.State)
+		if tv.Error != "" && tv.State.Terminal() {
+			line += "  " + tv.Error
+		}
+		fmt.Fprintln(c.err, line)
+	}
+}
+
+// taskName is a task instance as people write it: load, load[2], with the element's name where it has one.
+func taskName(tv engine.TaskView) string {
+	name := instanceName(tv.Task, tv.MapIndex)
+	if tv.Name != "" {
+		name += " (" + tv.Name + ")"
+	}
+	return name
+}
