@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemill/tidemill/engine"
@@ -26,13 +28,24 @@ func TestExecTxIsPartOfTheTasksSuccess(t *testing.T) {
 	}
 	t.Cleanup(db.Close)
 	must(t, db, "CREATE TABLE ledger (task text UNIQUE, timeout text)")
-	write := func(second string) func(context.Context, engine.Run[engine.NoParams]) (sqltask.Affected, error) {
-		return sqltask.ExecTx(func(engine.Run[engine.NoParams]) []sqltask.Statement {
+	write := func(second string) func(context.Context, engine.Run[engine.NoParams]) (string, error) {
+		exec := sqltask.ExecTx(func(engine.Run[engine.NoParams]) []sqltask.Statement {
 			return []sqltask.Statement{
-				{SQL: "INSERT INTO ledger SELECT $1, current_setting('statement_timeout')", Args: []any{second}, Timeout: 3 * time.Second},
-				{SQL: second},
+				{SQL: "INSERT INTO ledger SELECT $1, current_setting('statement_timeout')", Args: []any{second}},
+				{SQL: second, Timeout: 3 * time.Second},
 			}
 		})
+		return func(ctx context.Context, r engine.Run[engine.NoParams]) (timeout string, err error) { // the engine's own statements come next
+			if _, err := exec(ctx, r); err != nil {
+				return "", err
+			}
+			tx, err := engine.Tx[pgx.Tx](ctx)
+			if err != nil {
+				return "", err
+			}
+			err = tx.QueryRow(ctx, "SELECT current_setting('statement_timeout')").Scan(&timeout)
+			return timeout, err
+		}
 	}
 	d := engine.New[engine.NoParams]("d")
 	engine.After(d.Run(), "succeeds", write("SELECT 1"))
@@ -64,13 +77,16 @@ func TestExecTxIsPartOfTheTasksSuccess(t *testing.T) {
 		return err == nil && rows[0].State.Terminal()
 	})
 	got, err := sqltask.Query[struct{ Task, Timeout string }](t.Context(), db, sqltask.Statement{SQL: "SELECT * FROM ledger"})
-	if err != nil || len(got) != 1 || got[0].Task != "SELECT 1" || got[0].Timeout != "3s" {
+	if err != nil || len(got) != 1 || got[0].Task != "SELECT 1" {
 		t.Errorf("the ledger has %+v, %v", got, err)
 	}
 	for task, want := range map[string]engine.State{"succeeds": engine.Success, "fails": engine.Failed} {
 		a, err := store.Attempt(t.Context(), engine.TaskKey{Run: row.Key, Task: task, MapIndex: -1}, -1)
 		if err != nil || a.State != want {
 			t.Errorf("%s is %s (%s), %v", task, a.State, a.Error, err)
+		}
+		if want == engine.Success && len(got) == 1 && string(a.Output) != strconv.Quote(got[0].Timeout) {
+			t.Errorf("after the statements the timeout is %s, before them it was %s", a.Output, got[0].Timeout)
 		}
 	}
 	stop()
