@@ -55,11 +55,15 @@ func (r *Runtime) execute(ctx, base context.Context, a *attempt) {
 	var once sync.Once
 	end := func(out []byte, err error) {
 		once.Do(func() {
-			a.finish(tctx, out, err, context.Cause(ctx))
-			a.end.StartedAt = &started
+			var extras map[string][]byte
 			if len(tc.updates) > 0 {
-				a.end.Extras = tc.attached()
+				extras = tc.attached()
 			}
+			if shows := r.refuseSecrets(out, err, extras); shows != nil {
+				out, err, extras = nil, shows, nil
+			}
+			a.finish(tctx, out, err, context.Cause(ctx))
+			a.end.StartedAt, a.end.Extras = &started, extras
 			if tx := tc.tx.take(); tx != nil && a.end.Ending == EndSuccess {
 				r.endInTx(base, a, tx)
 				return
@@ -88,12 +92,16 @@ func (r *Runtime) execute(ctx, base context.Context, a *attempt) {
 func (r *Runtime) taskContext(a *attempt) *taskContext {
 	info := TaskInfo{DAG: a.DAG, RunID: a.Run.RunID, Run: a.Lease.Run, Task: a.Lease.Task, MapIndex: a.MapIndex, Try: a.Try, Worker: r.cfg.Name}
 	tc := &taskContext{info: info, lease: a.Lease, store: r.store, control: r.control, updates: a.task.spec.Updates}
-	tc.log = sync.OnceValue(func() *slog.Logger { return taskLogger(r.log, r.logs.attempt(a.TaskKey, a.Try), info) })
+	tc.log = sync.OnceValue(func() *slog.Logger { return taskLogger(r.log, r.cfg.Secrets, r.logs.attempt(a.TaskKey, a.Try), info) })
 	if a.task.elementName != nil {
-		a.inputs.relabel = func(ctx context.Context, name string) {
-			if err := r.store.NameElement(ctx, a.Lease, name); err != nil && !errors.Is(err, ErrLostLease) {
+		a.inputs.relabel = func(ctx context.Context, name string) error {
+			if err := refuseSecret(r.cfg.Secrets, "the name of its element", name); err != nil {
+				return err
+			}
+			if err := r.store.NameElement(ctx, a.Lease, cutLabel(name)); err != nil && !errors.Is(err, ErrLostLease) {
 				r.warn(ctx, "name an element", err) // it shows by its number
 			}
+			return nil
 		}
 	}
 	if !a.task.spec.HasVirtual {
@@ -103,6 +111,9 @@ func (r *Runtime) taskContext(a *attempt) *taskContext {
 		nodes = slices.Clone(nodes)
 		for i := range nodes {
 			nodes[i].Try = a.Try
+		}
+		if err := r.maskedNodes(nodes); err != nil {
+			return err
 		}
 		return r.store.ReportVirtual(ctx, a.Lease, nodes)
 	}

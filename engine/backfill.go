@@ -35,6 +35,9 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 	if err != nil {
 		return BackfillPlan{}, err
 	}
+	if err := c.refuseIn("params", string(r.Params)); err != nil {
+		return BackfillPlan{}, err
+	}
 	steps, existing, err := c.planBackfill(ctx, d, r)
 	if err != nil || dryRun {
 		return BackfillPlan{Steps: steps}, err

@@ -156,7 +156,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 		ended := 0
 		for _, i := range byRun[row.Key] {
 			if held[i] {
-				m.endAttempt(batch[i].end)
+				m.endAttempt(r.masked(batch[i].end))
 				ended++
 			}
 		}

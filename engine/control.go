@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tidemill/tidemill/engine/secret"
 )
 
 // A Control is what people do to DAGs and runs: from the UI, the API and the command line. It needs no runtime in the same
@@ -17,6 +19,7 @@ type Control struct {
 	versions *versionCache
 	build    string
 	wake     func()
+	secrets  *secret.Redactor // what people may not put into what is kept; nil: none is known
 }
 
 // NewControl makes a control. build names the program's build for history.
@@ -53,6 +56,9 @@ type TriggerRequest struct {
 func (c *Control) Trigger(ctx context.Context, t TriggerRequest) (RunRow, error) {
 	d, err := c.definition(t.DAG)
 	if err != nil {
+		return RunRow{}, err
+	}
+	if err := errors.Join(c.refuseIn("dag_run_id", t.RunID), c.refuseIn("params", string(t.Params)), c.refuseIn("note", t.Note)); err != nil {
 		return RunRow{}, err
 	}
 	if err := d.CheckParams(t.Params); err != nil {
@@ -171,6 +177,9 @@ func (c *Control) UpdateAsset(ctx context.Context, a Asset, extra []byte, by str
 			return &InvalidError{Field: "extra", Message: fmt.Sprintf("must be a JSON object of at most %d bytes", maxExtra)}
 		}
 	}
+	if err := c.refuseIn("extra", string(extra)); err != nil {
+		return err
+	}
 	if err := c.store.EmitAsset(ctx, AssetEvent{Asset: string(a), Extra: extra, MapIndex: -1, Task: by}); err != nil {
 		return err
 	}
@@ -216,6 +225,9 @@ func (c *Control) NoteTask(ctx context.Context, dag, run, task string, mapIndex 
 func (c *Control) note(ctx context.Context, dag, run, note string, set func(int64) error) error {
 	if len([]rune(note)) > maxNote {
 		return &InvalidError{Field: "note", Message: fmt.Sprintf("has %d characters; at most %d are kept", len([]rune(note)), maxNote)}
+	}
+	if err := c.refuseIn("note", note); err != nil {
+		return err
 	}
 	row, err := c.store.RunByID(ctx, dag, run)
 	if err != nil {
@@ -280,6 +292,9 @@ func (c *Control) Mark(ctx context.Context, dag, run string, r MarkRequest) ([]T
 	}
 	d, err := c.definition(dag)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.refuseIn("output", string(r.Output)); err != nil {
 		return nil, err
 	}
 	if err := c.refuseVirtual(ctx, dag, run, d, r.Tasks); err != nil {

@@ -10,6 +10,13 @@ import (
 
 // checkJSON notes an error when a T does not come back from JSON as it went in.
 func checkJSON[T any](g *graph, what string) {
+	if where, found := secretIn(reflect.TypeFor[T](), map[reflect.Type]bool{}); found {
+		if where != "" {
+			where = " (field " + where + ")"
+		}
+		g.fail(caller(), "%s: type %s holds a secret%s, which is neither kept nor handed on; load it with package settings in the task that needs it", what, reflect.TypeFor[T](), where)
+		return
+	}
 	if problem := jsonProblem(reflect.TypeFor[T](), map[reflect.Type]bool{}); problem != "" {
 		g.fail(caller(), "%s: type %s does not survive JSON: %s", what, reflect.TypeFor[T](), problem)
 	}

@@ -23,7 +23,9 @@ func Map[A, B any](list In[[]A], id string, f func(context.Context, A) (B, error
 		if err != nil {
 			return nil, err
 		}
-		nameElement(ctx, in, t, a)
+		if err := nameElement(ctx, in, t, a); err != nil {
+			return nil, err
+		}
 		b, err := f(ctx, a)
 		return encodeOutput(b, err)
 	}
@@ -40,7 +42,9 @@ func MapWith[A, S, B any](list In[[]A], shared In[S], id string, f func(context.
 		if err != nil {
 			return nil, err
 		}
-		nameElement(ctx, in, t, a)
+		if err := nameElement(ctx, in, t, a); err != nil {
+			return nil, err
+		}
 		s, err := shared.value(in)
 		if err != nil {
 			return nil, err
@@ -70,7 +74,9 @@ func Cross[A, B, C any](a In[[]A], b In[[]B], id string, f func(context.Context,
 		if in.element >= len(as)*len(bs) {
 			return nil, Permanent(fmt.Errorf("its lists have %d and %d elements now, no pair at %d: clear this task as a whole", len(as), len(bs), in.element))
 		}
-		nameElement(ctx, in, t, as[in.element/len(bs)])
+		if err := nameElement(ctx, in, t, as[in.element/len(bs)]); err != nil {
+			return nil, err
+		}
 		c, err := f(ctx, as[in.element/len(bs)], bs[in.element%len(bs)])
 		return encodeOutput(c, err)
 	}
@@ -122,11 +128,12 @@ func checkElementName[A any](t *Task) {
 	}
 }
 
-// nameElement tells the name of the element that an attempt works on.
-func nameElement[A any](ctx context.Context, in *taskInputs, t *Task, a A) {
+// nameElement tells the name of the element that an attempt works on. It errs when the name must not be told.
+func nameElement[A any](ctx context.Context, in *taskInputs, t *Task, a A) error {
 	if name, ok := t.elementName.(func(A) string); ok {
-		in.nameAs(ctx, name(a))
+		return in.nameAs(ctx, name(a))
 	}
+	return nil
 }
 
 // MapLimit is the largest list that the task is mapped over; the default is 1,024.

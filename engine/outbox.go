@@ -62,7 +62,7 @@ func (r *Runtime) deliverOne(ctx context.Context, claim uuid.UUID, m Message) {
 	}
 	result := Delivery{Done: err == nil}
 	if err != nil {
-		result.Error = printable(err.Error())
+		result.Error = r.cfg.Secrets.Mask(printable(err.Error()))
 		limit := maxWebhookTries
 		if m.Kind == MessageCallback {
 			limit = maxCallbackTries

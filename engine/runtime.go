@@ -12,6 +12,8 @@ import (
 
 	"github.com/coder/quartz"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tidemill/tidemill/engine/secret"
 )
 
 // Defaults of a runtime's timing.
@@ -45,6 +47,9 @@ type Config struct {
 	DeadAfter  time.Duration
 	Poll       time.Duration
 	DrainGrace time.Duration
+
+	// Secrets are masked in logs, errors and what is told of them. An attempt fails that would keep one: in its output or a name, say.
+	Secrets *secret.Redactor
 
 	// Deliver sends webhooks, by the name of their receiver; those of other receivers are left to other processes.
 	Deliver map[string]DeliverFunc
@@ -94,6 +99,7 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 		return nil, errors.New("engine.Config: Store and Catalog are required")
 	}
 	setDefaults(&cfg)
+	cfg.Log = slog.New(cfg.Secrets.Handler(cfg.Log.Handler()))
 	if err := checkStreams(cfg.Streams); err != nil {
 		return nil, err
 	}
@@ -103,7 +109,7 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 		stir: make(chan struct{}, 1), tick: make(chan struct{}, 1), ready: make(chan struct{}),
 	}
 	r.spawn = func(_ *attempt, run func()) { r.bodies.run(run) }
-	r.versions = r.control.versions
+	r.versions = r.control.WithSecrets(cfg.Secrets).versions
 	r.sortDAGs()
 	r.control.wake = r.wakeAll
 	r.logs = newLogSink(cfg.Store, cfg.Log)
@@ -205,6 +211,9 @@ func (r *Runtime) register(ctx context.Context) error {
 	for _, id := range r.catalog.ids {
 		d := r.catalog.defs[id]
 		records = append(records, DAGRecord{ID: id, Version: d.Version, Build: r.cfg.Build, Spec: d.Known(), MaxActiveRuns: d.Spec.MaxActiveRuns})
+	}
+	if err := r.checkSpecs(records, r.cfg.Streams); err != nil {
+		return fmt.Errorf("register DAGs: %w", err)
 	}
 	if _, err := r.store.Register(ctx, records); err != nil {
 		return fmt.Errorf("register DAGs: %w", err)

@@ -158,9 +158,27 @@ func (r *Runtime) runReplica(ctx, base context.Context, s *Stream, l StreamLease
 	defer cancel(nil)
 	var progress atomic.Pointer[[]byte]
 	done := make(chan error, 1)
-	go func() { done <- s.run(sctx, func(p []byte) { progress.Store(&p) }) }()
+	shows := make(chan error, 1) // its progress contains a secret
+	go func() {
+		done <- s.run(sctx, func(p []byte) {
+			if err := refuseSecret(r.cfg.Secrets, "its progress", string(p)); err != nil {
+				select {
+				case shows <- err:
+					cancel(err)
+				default:
+				}
+				return
+			}
+			progress.Store(&p)
+		})
+	}()
 	err := r.watchReplica(ctx, l, &progress, cancel, done)
 	cause := context.Cause(sctx)
+	select {
+	case err = <-shows:
+		cause = nil
+	default:
+	}
 	switch {
 	case errors.Is(err, errStreamStuck):
 		log.Error("stream is left behind", "error", err)
@@ -171,7 +189,7 @@ func (r *Runtime) runReplica(ctx, base context.Context, s *Stream, l StreamLease
 		}
 		next, events := r.streamFailed(base, s, l, err)
 		log.Error("stream failed; it starts again", "error", err, "at", next)
-		r.endStream(ctx, base, l, printable(err.Error()), next, events)
+		r.endStream(ctx, base, l, r.cfg.Secrets.Mask(printable(err.Error())), next, events)
 	default:
 		log.Info("stream stopped", "cause", cause)
 		r.endStream(ctx, base, l, "", time.Time{}, nil)
@@ -231,7 +249,7 @@ func (r *Runtime) streamFailed(base context.Context, s *Stream, l StreamLease, e
 		now = r.clock.Now()
 	}
 	next = now.Add(restartDelay(s.initial, s.longest, l.Restarts))
-	ev := CallbackEvent{ID: uuid.New(), Type: EventStreamFailed, At: now, Task: l.Name, MapIndex: l.Replica, Try: l.Restarts + 1, State: string(Failed), Error: printable(err.Error()), RetryAt: &next}
+	ev := CallbackEvent{ID: uuid.New(), Type: EventStreamFailed, At: now, Task: l.Name, MapIndex: l.Replica, Try: l.Restarts + 1, State: string(Failed), Error: r.cfg.Secrets.Mask(printable(err.Error())), RetryAt: &next}
 	return next, []Event{{ID: ev.ID, Type: ev.Type, At: now, Task: l.Name, Data: marshalEvent(ev)}}
 }
 

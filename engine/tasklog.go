@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/tidemill/tidemill/engine/secret"
 )
 
 // Sizes of a task's log on its way to the store.
@@ -150,9 +152,9 @@ func (l *logSink) append(ctx context.Context, chunks []LogChunk) error {
 	return nil
 }
 
-// taskLogger writes an attempt's records to its log, and to the process's own log as well.
-func taskLogger(process *slog.Logger, a *attemptLog, info TaskInfo) *slog.Logger {
-	own := slog.NewJSONHandler(a, &slog.HandlerOptions{Level: slog.LevelDebug})
+// taskLogger writes an attempt's records, without secrets, to its log, and to the process's own log as well, which masks them itself.
+func taskLogger(process *slog.Logger, known *secret.Redactor, a *attemptLog, info TaskInfo) *slog.Logger {
+	own := known.Handler(slog.NewJSONHandler(a, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	attrs := []any{"dag", info.DAG, "run", info.RunID, "task", info.Task, "try", info.Try}
 	if info.MapIndex >= 0 {
 		attrs = append(attrs, "map_index", info.MapIndex)

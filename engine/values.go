@@ -24,21 +24,24 @@ type taskInputs struct {
 	zone    *time.Location
 	element int // index of the mapped instance; −1 when not mapped
 	from    map[*Task]Input
-	relabel func(ctx context.Context, label string) // tells the name of the element; may be nil
+	relabel func(ctx context.Context, label string) error // tells the name of the element; may be nil
 }
 
 // maxLabel is how many characters of an element's name are kept.
 const maxLabel = 200
 
-func (in *taskInputs) nameAs(ctx context.Context, label string) {
-	if r := []rune(printable(label)); len(r) > maxLabel {
-		label = string(r[:maxLabel-1]) + "…"
-	} else {
-		label = string(r)
+func (in *taskInputs) nameAs(ctx context.Context, label string) error {
+	if label = printable(label); label == "" || in.relabel == nil {
+		return nil
 	}
-	if label != "" && in.relabel != nil {
-		in.relabel(ctx, label)
+	return in.relabel(ctx, label)
+}
+
+func cutLabel(label string) string {
+	if r := []rune(label); len(r) > maxLabel {
+		return string(r[:maxLabel-1]) + "…"
 	}
+	return label
 }
 
 func (in *taskInputs) latest(t *Task) (Attempt, error) {
