@@ -63,6 +63,15 @@ func Info(ctx context.Context) (info TaskInfo, ok bool) {
 	return t.info, true
 }
 
+// History lets a task look at runs, its own and those of other DAGs, as people do. It errs outside a task.
+func History(ctx context.Context) (Reader, error) {
+	t, ok := ctx.Value(taskContextKey{}).(*taskContext)
+	if !ok || t.store == nil {
+		return nil, fmt.Errorf("look at runs: not in a task")
+	}
+	return t.store, nil
+}
+
 // Report stores how the virtual nodes of the task stand: those given, others stay. It errs with ErrLostLease when the attempt may
 // not change anything any more, and outside a task made with [Virtual].
 func Report(ctx context.Context, nodes ...VirtualState) error {

@@ -33,10 +33,16 @@ type FoundRun struct {
 }
 
 // DAGRun waits until the run that wanted makes of the task's input is there and has succeeded. It sees runs of whatever process, also of
-// DAGs that this one does not have.
+// DAGs that this one does not have. runs may be nil: then it looks where the task's own state is kept.
 func DAGRun[A any](runs Runs, wanted func(A) WantedRun) func(context.Context, A) (FoundRun, bool, error) {
 	return func(ctx context.Context, a A) (FoundRun, bool, error) {
-		w := wanted(a)
+		w, runs := wanted(a), runs
+		if runs == nil {
+			var err error
+			if runs, err = engine.History(ctx); err != nil {
+				return FoundRun{}, false, fmt.Errorf("run sensor: %w", err)
+			}
+		}
 		if w.DAG == "" || w.RunID == "" == w.Logical.IsZero() {
 			return FoundRun{}, false, engine.Permanent(errors.New("run sensor: set DAG, and either Logical or RunID (a manual run need not have a logical date: trigger it with one)"))
 		}
