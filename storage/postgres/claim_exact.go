@@ -23,6 +23,10 @@ const (
 				OR EXISTS (SELECT FROM tidemill.task_queue q WHERE q.dag_id = c.dag_id AND q.pool IS NOT NULL AND q.lease IS NULL AND q.queue = ANY($2) OFFSET 0))
 		ORDER BY c.n`
 
+	// inOrder makes ready tasks be read through the index that has their order, as far as they are wanted. How many that are and how
+	// few the filters leave is not known to a generic plan, which may choose to read and sort them all.
+	inOrder = `SET LOCAL enable_sort = off`
+
 	// leaseChosen leases tasks that were chosen: the rows that are still the same and free.
 	leaseChosen = `WITH picked AS MATERIALIZED (
 			SELECT q.id FROM unnest($3::bigint[], $4::text[], $5::int[], $6::bigint[]) AS c(run_id, task_id, map_index, seq)
@@ -145,7 +149,10 @@ func (s *Store) claimExact(ctx context.Context, c engine.ClaimRequest, dags []co
 }
 
 func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, dags []contender, names, pools []string, slots int) ([]engine.Leased, error) {
-	if _, err := tx.Exec(ctx, lockLimits, names); err != nil {
+	b := &pgx.Batch{}
+	b.Queue(inOrder)
+	b.Queue(lockLimits, names)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
 	if alive, err := lockWorker(ctx, tx, c.Worker); err != nil || !alive {

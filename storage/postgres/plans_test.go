@@ -50,6 +50,39 @@ func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
 	}
 }
 
+// Of a hundred thousand ready tasks a claim under limits reads those that it wants, in their order, whatever it filters.
+func TestClaimUnderLimitsSortsNothing(t *testing.T) {
+	url := testkit.Migrated(t, migrations.Engine)
+	ctx := t.Context()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // nothing is pending
+	do := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(`INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, pool, slots)
+		SELECT 1, 't', i, 'd', 1, 0, 'default', now(), CASE WHEN i % 2 = 0 THEN 'p' END, 1 FROM generate_series(1, 20000) AS i`)
+	do(`ANALYZE tidemill.task_queue`)
+	for name, value := range workSession {
+		do("SET " + name + " = " + value)
+	}
+	sorts := func(sql string) bool { return strings.Contains(explain(ctx, t, conn, sql), "Sort") }
+	if !sorts(readyFree) {
+		t.Error("nothing is sorted even without inOrder: this test shows nothing")
+	}
+	do(strings.Replace(inOrder, "LOCAL ", "", 1))
+	for name, sql := range map[string]string{"readyFree": readyFree, "readyPooled": readyPooled} {
+		if sorts(sql) {
+			t.Errorf("%s sorts", name)
+		}
+	}
+}
+
 // explain returns the generic plan of a statement.
 func explain(ctx context.Context, t *testing.T, conn *pgx.Conn, sql string) string {
 	t.Helper()
