@@ -132,7 +132,7 @@ func (a *app) newRuntime(ctx context.Context, o appOptions) error {
 	}
 	config := engine.Config{
 		Store: a.store, Catalog: a.catalog, Streams: a.streams, Log: a.log, Name: processName(), Build: build(), Queues: o.queues, Slots: o.slots,
-		WorkerOnly: o.workerOnly, DrainGrace: o.grace, Woken: woken,
+		WorkerOnly: o.workerOnly, Secrets: a.program.secrets(), DrainGrace: o.grace, Woken: woken,
 		Wake: func() {
 			if err := a.store.Wake(ctx); err != nil && ctx.Err() == nil {
 				a.log.Debug("wake others", "error", err)

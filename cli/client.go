@@ -31,7 +31,7 @@ func (c *command) withClient(ctx context.Context, do func(*client) error) error 
 	if err != nil {
 		return err
 	}
-	log := c.config.newLogger(c.err)
+	log := c.logger()
 	catalog, _, err := c.program.compile(dags.Platform{Log: log})
 	if err != nil {
 		return err
@@ -41,7 +41,8 @@ func (c *command) withClient(ctx context.Context, do func(*client) error) error 
 		return fmt.Errorf("%w (is it migrated? `tidemill migrate up`)", err)
 	}
 	defer store.Close()
-	err = do(&client{store: store, control: engine.NewControl(store, catalog, build())})
+	c.program.learnSettings(ctx)
+	err = do(&client{store: store, control: engine.NewControl(store, catalog, build()).WithSecrets(c.program.secrets())})
 	if werr := store.Wake(ctx); werr != nil {
 		log.Debug("wake others", "error", werr)
 	}

@@ -52,7 +52,7 @@ func (c *command) dagTest() *cobra.Command {
 }
 
 func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (err error) {
-	log := c.config.newLogger(c.err)
+	log := c.logger()
 	ground, done, err := c.ground(ctx, dag, log)
 	if err != nil {
 		return err
@@ -66,7 +66,7 @@ func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (e
 	if err != nil {
 		return err
 	}
-	t.Log = log
+	t.Log, t.Secrets = log, c.program.secrets()
 	seen := map[engine.TaskKey]engine.State{}
 	t.Watch = func(v engine.RunView) { c.tellStates(v, seen) }
 	o, err := enginetest.Try(ctx, catalog, dag, t)

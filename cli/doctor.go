@@ -39,7 +39,7 @@ func (c *command) doctor() *cobra.Command {
 		Use: "doctor", Short: "Check every part and say how to mend what is wrong; ends 1 where something is", Example: "  tidemill doctor", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var all []finding
-			checks := []func(context.Context) []finding{c.checkHome, c.checkDAGs, c.checkDatabase}
+			checks := []func(context.Context) []finding{c.checkHome, c.checkDAGs, c.checkSettings, c.checkDatabase}
 			if c.program.reference {
 				checks = append(checks, c.checkBroker, c.checkLake, c.checkDBT)
 			}

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, out, errOut io.Writer, getenv func(
 		return exitDone
 	}
 	if !errors.Is(err, errSaid) {
-		fmt.Fprintln(errOut, "tidemill:", err)
+		fmt.Fprintln(errOut, "tidemill:", p.secrets().Mask(err.Error()))
 	}
 	var bad *UsageError
 	if errors.As(err, &bad) {
@@ -76,6 +76,7 @@ func (c *command) root() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
+			c.program.keepOwn(c.config)
 			return c.config.complete()
 		},
 	}

@@ -38,7 +38,7 @@ func (c *command) produce() *cobra.Command {
 				return err
 			}
 			story := newStory(c.err, time.Now)
-			config := produce.Config{Brokers: brokers, Topic: c.config.Topic, Client: client, Log: c.config.newLogger(c.err)}
+			config := produce.Config{Brokers: brokers, Topic: c.config.Topic, Client: client, Log: c.logger()}
 			progress := func(p produce.Progress) { story.live(fmt.Sprintf("%d events acknowledged", p.Acknowledged)) }
 			var result produce.Result
 			if file != "" {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/tidemill/tidemill/dags"
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/engine/secret"
+	"github.com/tidemill/tidemill/engine/settings"
 )
 
 // A program is the DAGs and streams that the commands work on.
@@ -13,6 +15,8 @@ type program struct {
 	dags      []engine.AnyDAG
 	streams   []*engine.Stream
 	reference bool
+	settings  []*settings.Source // one or none
+	own       secret.Redactor    // used where there is none
 }
 
 // An Option gives the commands something to work on.
@@ -38,6 +42,9 @@ func (p *program) compile(ground dags.Platform) (*engine.Catalog, []*engine.Stre
 	}
 	catalog, err := engine.Compile(all...)
 	errs := []error{err}
+	if len(p.settings) > 1 {
+		errs = append(errs, usage("cli.Settings is given %d times; make one source of all providers with settings.New", len(p.settings)))
+	}
 	names := map[string]bool{}
 	for _, s := range streams {
 		errs = append(errs, s.Check())

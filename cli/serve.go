@@ -79,7 +79,10 @@ func (c *command) process(ctx context.Context, o appOptions, l net.Listener) (er
 	if err := c.config.makeHome(); err != nil {
 		return err
 	}
-	log := c.config.newLogger(c.err)
+	log := c.logger()
+	if err := c.program.checkSettings(ctx); err != nil {
+		return err
+	}
 	a := &app{config: c.config, program: c.program, log: log, say: func(s string) { log.Info(s) }}
 	defer func() { err = errors.Join(err, a.close(ctx)) }()
 	if err := a.prepare(ctx, o); err != nil {

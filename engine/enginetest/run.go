@@ -13,6 +13,7 @@ import (
 	"github.com/coder/quartz"
 
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/engine/secret"
 )
 
 // An Outcome is how a run of a DAG ended, with the states of its tasks and what they left behind.
@@ -58,6 +59,8 @@ type Trial struct {
 	// Answers are those to the questions of Approve tasks, by task. One that is missing is waited for until its timeout, which passes at
 	// once, and is an error where there is no timeout.
 	Answers map[string]string
+	// Secrets are those of [engine.Config].
+	Secrets *secret.Redactor
 	// Watch is told how the run stands, often.
 	Watch func(engine.RunView)
 }
@@ -70,7 +73,7 @@ func Try(ctx context.Context, catalog *engine.Catalog, dag string, t Trial) (*Ou
 	}
 	clock := &skipping{Clock: quartz.NewReal()}
 	store := NewStore(clock)
-	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: t.Log, Poll: 2 * time.Millisecond})
+	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: t.Log, Secrets: t.Secrets, Poll: 2 * time.Millisecond})
 	if err != nil {
 		return nil, err
 	}
