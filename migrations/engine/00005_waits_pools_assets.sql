@@ -1,5 +1,7 @@
 -- +goose Up
 
+ALTER TABLE tidemill.dags ADD COLUMN unpaused_at timestamptz;
+
 ALTER TABLE tidemill.runs
     ADD COLUMN note_by     text,    -- who wrote the note
     ADD COLUMN ignore_past boolean  NOT NULL DEFAULT false,
@@ -134,11 +136,12 @@ END $$;
 CREATE TRIGGER runs_forget AFTER DELETE ON tidemill.runs FOR EACH ROW EXECUTE FUNCTION tidemill.forget_run();
 
 -- +goose Down
+ALTER TABLE tidemill.dags DROP COLUMN unpaused_at;
 DROP TRIGGER runs_forget ON tidemill.runs;
 DROP FUNCTION tidemill.forget_run;
 DROP TABLE tidemill.run_assets, tidemill.asset_pending, tidemill.asset_schedules, tidemill.asset_events, tidemill.task_notes,
     tidemill.element_names, tidemill.questions, tidemill.waits, tidemill.pool_leases, tidemill.pools;
 DROP INDEX tidemill.task_queue_pooled, tidemill.task_queue_order;
-ALTER TABLE tidemill.task_queue DROP COLUMN pool, DROP COLUMN slots;
+ALTER TABLE tidemill.task_queue DROP COLUMN pool, DROP COLUMN slots, DROP COLUMN handed;
 CREATE INDEX task_queue_order ON tidemill.task_queue (dag_id, priority DESC, seq);
 ALTER TABLE tidemill.runs DROP COLUMN note_by, DROP COLUMN ignore_past, DROP COLUMN hold;
