@@ -42,7 +42,7 @@ type setting struct {
 	usage   string
 }
 
-var settings = []setting{
+var variables = []setting{
 	{"TIDEMILL_HOME", func(c *Config) *string { return &c.Home }, "", "folder of embedded data and the dbt venv (default: $XDG_DATA_HOME/tidemill or ~/.local/share/tidemill)"},
 	{"TIDEMILL_DATABASE_URL", func(c *Config) *string { return &c.DatabaseURL }, "", "PostgreSQL of the run history (default: an embedded one in the home folder)"},
 	{"TIDEMILL_WAREHOUSE_URL", func(c *Config) *string { return &c.WarehouseURL }, "", "PostgreSQL of the warehouse (default: as the database)"},
@@ -70,7 +70,7 @@ func flagName(env string) string {
 
 // bind makes a flag of each setting, with the environment's value as its default. Secrets are not shown as defaults.
 func (c *Config) bind(flags *pflag.FlagSet, getenv func(string) string) {
-	for _, s := range settings {
+	for _, s := range variables {
 		value := s.initial
 		if v := getenv(s.env); v != "" {
 			value = v
