@@ -44,15 +44,18 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 	}
 	b := NewBackfill{DAG: r.DAG, From: r.From, To: r.To, MaxActiveRuns: r.MaxActiveRuns, Backwards: r.Backwards, Reprocess: string(r.Reprocess), Params: r.Params, Tasks: r.Tasks, TriggeredBy: r.By}
 	var adopt []RunRow
+	first := true
 	for i, s := range steps {
 		switch s.Action {
 		case BackfillCreate:
 			start, end := s.Interval.Start, s.Interval.End
 			b.Runs = append(b.Runs, NewRun{
 				DAG: r.DAG, RunID: runID(BackfillRun, start), Type: BackfillRun, Logical: &start, Start: &start, End: &end, Params: r.Params, Version: d.Version,
-				Order: i, TriggeredBy: r.By, Priority: backfillPriority, Deadline: time.Duration(d.Spec.Deadline), OnlyTasks: r.Tasks,
+				Order: i, TriggeredBy: r.By, Priority: backfillPriority, Deadline: time.Duration(d.Spec.Deadline), OnlyTasks: r.Tasks, IgnorePast: first,
 			})
+			first = false
 		case BackfillClear:
+			first = false
 			adopt = append(adopt, existing[s.Interval.Start.UnixMicro()])
 		}
 	}
@@ -92,7 +95,7 @@ func (c *Control) planBackfill(ctx context.Context, d *Definition, r BackfillReq
 		return nil, nil, err
 	}
 	line := d.Timeline(status.RegisteredAt)
-	if err := r.Check(line, false, now); err != nil {
+	if err := r.Check(line, d.dependsOnPast(), now); err != nil {
 		return nil, nil, err
 	}
 	if err := d.CheckParams(r.Params); err != nil {
@@ -118,6 +121,11 @@ func (c *Control) planBackfill(ctx context.Context, d *Definition, r BackfillReq
 		return row.State, ok
 	}, r.BackfillOrder, now)
 	return steps, existing, c.checkSubset(ctx, d, r.Tasks, steps, existing)
+}
+
+// dependsOnPast tells whether some task of the DAG does.
+func (d *Definition) dependsOnPast() bool {
+	return slices.ContainsFunc(d.tasks, func(t *Task) bool { return t.spec.DependsOnPast })
 }
 
 func (c *Control) checkOverlap(ctx context.Context, r BackfillRequest) error {

@@ -378,7 +378,7 @@ func TestTooManyFailedRunsPauseTheDAG(t *testing.T) {
 	store, clock := dated(t, "2024-01-01")
 	d := engine.New[engine.NoParams]("d", engine.Schedule("@daily", "UTC"), engine.Catchup(), engine.StartDate(day("2024-01-01")), engine.MaxConsecutiveFailedRuns(2), engine.MaxActiveRuns(1))
 	engine.Sink(d.Run(), "a", func(context.Context, run) error { return errors.New("no") })
-	running(t, store, nil, d)
+	r := running(t, store, nil, d)
 	for i := 2; i <= 3; i++ {
 		clock.Set(day(fmt.Sprintf("2024-01-%02d", i)))
 		eventually(t, "a run has failed", func() bool {
@@ -386,8 +386,21 @@ func TestTooManyFailedRunsPauseTheDAG(t *testing.T) {
 			return err == nil && n == i-1
 		})
 	}
-	eventually(t, "the DAG is paused", func() bool {
+	paused := func() bool {
 		s, err := store.DAGStatuses(t.Context())
 		return err == nil && s[0].Paused
-	})
+	}
+	eventually(t, "the DAG is paused", paused)
+	// Whoever unpauses it gets as many tries again.
+	if err := r.Control().SetPaused(t.Context(), "d", false); err != nil {
+		t.Fatal(err)
+	}
+	for i := 4; i <= 5; i++ {
+		clock.Set(day(fmt.Sprintf("2024-01-%02d", i)))
+		eventually(t, "one more has failed", func() bool {
+			_, n, err := store.Runs(t.Context(), engine.RunFilter{DAGs: []string{"d"}, States: []engine.RunState{engine.RunFailed}})
+			return err == nil && n == i-1
+		})
+	}
+	eventually(t, "it is paused again", paused)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -256,7 +255,7 @@ func (r *Runtime) sortDAGs() {
 		if d.Spec.Watermark != nil {
 			r.heldDAGs = append(r.heldDAGs, id)
 		}
-		if slices.ContainsFunc(d.tasks, func(t *Task) bool { return t.spec.DependsOnPast }) {
+		if d.dependsOnPast() {
 			r.pastDAGs = append(r.pastDAGs, id)
 		}
 	}

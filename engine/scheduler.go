@@ -88,7 +88,7 @@ func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 		if !ok || s.Paused || d.timetable == nil || !r.schedules(d, s) {
 			continue
 		}
-		if tripped, err := r.tripped(ctx, d); err != nil || tripped {
+		if tripped, err := r.tripped(ctx, d, s); err != nil || tripped {
 			if err != nil {
 				return false, err
 			}
@@ -156,14 +156,16 @@ func (r *Runtime) outdated(row RunRow) bool {
 	return ok && outdated(d, row)
 }
 
-// tripped pauses a DAG of which too many scheduled runs in a row have failed; true when it did.
-func (r *Runtime) tripped(ctx context.Context, d *Definition) (bool, error) {
+// tripped pauses a DAG of which too many scheduled runs in a row have failed since it was last unpaused; true when it did.
+func (r *Runtime) tripped(ctx context.Context, d *Definition, s DAGStatus) (bool, error) {
 	n := d.Spec.MaxFailedRuns
 	if n == 0 {
 		return false, nil
 	}
 	last, _, err := r.store.Runs(ctx, RunFilter{DAGs: []string{d.Spec.DAG}, Types: []RunType{ScheduledRun}, States: []RunState{RunSuccess, RunFailed}, Limit: n, OrderBy: "-logical"})
-	if err != nil || len(last) < n || slices.ContainsFunc(last, func(row RunRow) bool { return row.State != RunFailed }) {
+	if err != nil || len(last) < n || slices.ContainsFunc(last, func(row RunRow) bool {
+		return row.State != RunFailed || s.UnpausedAt != nil && row.EndedAt != nil && !row.EndedAt.After(*s.UnpausedAt)
+	}) {
 		return false, err
 	}
 	r.log.Error("paused: its last scheduled runs have all failed", "dag", d.Spec.DAG, "runs", n)

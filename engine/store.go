@@ -117,6 +117,7 @@ type DAGStatus struct {
 	ID            string
 	Version       string
 	Paused        bool
+	UnpausedAt    *time.Time // when it was last unpaused; nil: never
 	RegisteredAt  time.Time
 	LastScheduled *time.Time // logical date of the newest scheduled run; nil when there is none
 	Spec          Spec

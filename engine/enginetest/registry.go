@@ -79,12 +79,15 @@ func (d *dag) now() engine.DAGStatus {
 
 // SetPaused implements engine.Registry.
 func (s *Store) SetPaused(ctx context.Context, id string, paused bool) error {
-	return exec(ctx, s, "SetPaused", func(time.Time) error {
+	return exec(ctx, s, "SetPaused", func(now time.Time) error {
 		d, err := s.dag(id)
 		if err != nil {
 			return err
 		}
 		d.status.Paused = paused
+		if !paused {
+			d.status.UnpausedAt = &now
+		}
 		return nil
 	})
 }

@@ -27,7 +27,7 @@ const (
 	lastScheduled = `(SELECT r.logical_date FROM tidemill.runs r
 		WHERE r.dag_id = d.dag_id AND r.logical_date IS NOT NULL AND r.run_type = 'scheduled' ORDER BY r.logical_date DESC LIMIT 1)`
 
-	readDAGs = `SELECT d.dag_id, d.version, d.paused, d.registered_at, d.max_active_runs, d.seen_at, v.spec::text, ` + lastScheduled + `
+	readDAGs = `SELECT d.dag_id, d.version, d.paused, d.unpaused_at, d.registered_at, d.max_active_runs, d.seen_at, v.spec::text, ` + lastScheduled + `
 		FROM tidemill.dags d LEFT JOIN tidemill.dag_versions v ON v.dag_id = d.dag_id AND v.version = d.version`
 )
 
@@ -80,7 +80,7 @@ func (s *Store) Register(ctx context.Context, dags []engine.DAGRecord) ([]engine
 
 func scanDAG(row pgx.CollectableRow) (d engine.DAGStatus, err error) {
 	var spec *string
-	if err := row.Scan(&d.ID, &d.Version, &d.Paused, &d.RegisteredAt, &d.MaxActiveRuns, &d.SeenAt, &spec, &d.LastScheduled); err != nil {
+	if err := row.Scan(&d.ID, &d.Version, &d.Paused, &d.UnpausedAt, &d.RegisteredAt, &d.MaxActiveRuns, &d.SeenAt, &spec, &d.LastScheduled); err != nil {
 		return d, err
 	}
 	if spec == nil {
@@ -104,8 +104,8 @@ func (s *Store) DAGStatuses(ctx context.Context) ([]engine.DAGStatus, error) {
 // DAGHeads implements engine.Reader: by id.
 func (s *Store) DAGHeads(ctx context.Context) ([]engine.DAGStatus, error) {
 	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (d engine.DAGStatus, err error) {
-		return d, row.Scan(&d.ID, &d.Version, &d.Paused, &d.RegisteredAt, &d.MaxActiveRuns, &d.SeenAt, &d.LastScheduled)
-	}, `SELECT d.dag_id, d.version, d.paused, d.registered_at, d.max_active_runs, d.seen_at, `+lastScheduled+` FROM tidemill.dags d ORDER BY d.dag_id`)
+		return d, row.Scan(&d.ID, &d.Version, &d.Paused, &d.UnpausedAt, &d.RegisteredAt, &d.MaxActiveRuns, &d.SeenAt, &d.LastScheduled)
+	}, `SELECT d.dag_id, d.version, d.paused, d.unpaused_at, d.registered_at, d.max_active_runs, d.seen_at, `+lastScheduled+` FROM tidemill.dags d ORDER BY d.dag_id`)
 	if err != nil {
 		return nil, fmt.Errorf("read the heads of DAGs: %w", err)
 	}
@@ -129,7 +129,7 @@ func (s *Store) Spec(ctx context.Context, dag, version string) (engine.Spec, err
 // SetPaused implements engine.Registry.
 func (s *Store) SetPaused(ctx context.Context, dag string, paused bool) error {
 	return s.change(ctx, fmt.Sprintf("pause DAG %q (%t)", dag, paused),
-		`UPDATE tidemill.dags SET paused = $2 WHERE dag_id = $1`, dag, paused)
+		`UPDATE tidemill.dags SET paused = $2, unpaused_at = CASE WHEN $2 THEN unpaused_at ELSE clock_timestamp() END WHERE dag_id = $1`, dag, paused)
 }
 
 // change runs one statement that must find its row; engine.ErrNotFound when it does not.
