@@ -57,7 +57,7 @@ func TestDAGRun(t *testing.T) {
 		}
 	}
 	engine.Sensor(down.Run(), "strict", poke, sensors.DAGRun(store, same(false)))
-	engine.Sensor(down.Run(), "patient", poke, sensors.DAGRun(store, same(true)))
+	engine.Sensor(down.Run(), "patient", poke, sensors.DAGRun(nil, same(true)))
 	engine.Sensor(down.Run(), "by_id", poke, sensors.DAGRun(store, func(run) sensors.WantedRun { return sensors.WantedRun{DAG: "up", RunID: "mine", PastFailure: true} }))
 	engine.Sensor(down.Run(), "wrong", poke, sensors.DAGRun(store, func(run) sensors.WantedRun { return sensors.WantedRun{DAG: "up"} }))
 
