@@ -82,6 +82,6 @@ func (c *command) root() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{err} })
 	c.config.bind(root.PersistentFlags(), c.getenv)
-	root.AddCommand(c.demo(), c.serve(), c.worker(), c.dag(), c.backfill(), c.run(), c.task(), c.pool(), c.asset(), c.stream(), c.lake(), c.produce(), c.migrate(), c.doctor(), c.version())
+	root.AddCommand(c.demo(), c.serve(), c.worker(), c.dag(), c.backfill(), c.run(), c.task(), c.pool(), c.asset(), c.history(), c.stream(), c.lake(), c.produce(), c.migrate(), c.doctor(), c.version())
 	return root
 }

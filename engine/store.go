@@ -38,6 +38,9 @@ type Registry interface {
 	// SetRunNote and SetTaskNote set what people have noted; "" takes a note away. ErrNotFound when there is no such run.
 	SetRunNote(ctx context.Context, run int64, note, by string) error
 	SetTaskNote(ctx context.Context, key TaskKey, note, by string) error
+	// PruneRuns deletes up to limit runs that ended before a time, the oldest first, with all that hangs on them, and returns how many. Runs
+	// of which something is still to be told stay, and of each DAG the newest run and the newest scheduled one: the next follow from those.
+	PruneRuns(ctx context.Context, before time.Time, limit int) (int, error)
 	// SetPool makes or changes a pool; DeletePool takes it away. A pool that tasks name and that there is not has no slot.
 	SetPool(ctx context.Context, p Pool) error
 	DeletePool(ctx context.Context, name string) error

@@ -40,6 +40,7 @@ func Conformance(t *testing.T, open func(t *testing.T) engine.Store) {
 		{"Assets", assetCases},
 		{"Pools", poolCases},
 		{"Turns", turnCases},
+		{"Prune", pruneCases},
 		{"Concurrency", concurrencyCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {

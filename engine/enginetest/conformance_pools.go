@@ -143,6 +143,23 @@ var poolCases = []conformanceCase{
 		equal(f, "order", have, want)
 	}},
 	{"people see a pool's slots, and who holds and who wants them", poolsSeen},
+	{"a pool holds, however many DAGs' tasks are claimed at once", func(f *fixture) {
+		f.pool("p", 10)
+		for i := range 10 {
+			dag := fmt.Sprint("d", i)
+			f.dag(dag, 0)
+			f.many(dag, f.run(dag), "t", 9, engine.QueueItem{Pool: "p", Slots: 1})
+		}
+		f.atOnce(20, func(i int) error {
+			w, err := f.Join(f.ctx, engine.WorkerInfo{Name: fmt.Sprint("w", i)})
+			if err == nil {
+				_, err = f.Claim(f.ctx, engine.ClaimRequest{Worker: w, Lease: uuid.New(), Slots: 3, Queues: []string{"default"},
+					DAGs: []engine.ClaimDAG{{ID: fmt.Sprint("d", i%10), Room: 3, Pooled: true}}})
+			}
+			return err
+		})
+		equal(f, "slots taken", got[[]engine.PoolRow](f)(f.Pools(f.ctx))[0].Running, 10)
+	}},
 	{"a pool holds, however many claim and end", concurrentPool},
 }
 
@@ -252,7 +269,7 @@ func poolsSeen(f *fixture) {
 	equal(f, "slots after a change", got[[]engine.PoolRow](f)(f.Pools(f.ctx))[0].Slots, 6)
 }
 
-// concurrentPool lets workers claim and end tasks of two DAGs that take one to three of a pool's seven slots. What is leased at a time is
+// concurrentPool lets workers claim and end tasks of two DAGs, each of one of them, that take one to three of a pool's seven slots. What is leased at a time is
 // counted from before an end to after a claim: never more than really is, so never above seven.
 func concurrentPool(f *fixture) {
 	f.twoDAGs()
@@ -278,14 +295,15 @@ func concurrentPool(f *fixture) {
 	}
 	f.atOnce(6, func(i int) error {
 		w, err := f.Join(f.ctx, engine.WorkerInfo{Name: fmt.Sprint("w", i)})
+		mine := []string{"d", "e"}[i%2]
 		for err == nil {
-			var mine []engine.Leased
-			mine, err = f.Claim(f.ctx, engine.ClaimRequest{Worker: w, Lease: uuid.New(), Slots: 3, Queues: []string{"default"},
-				DAGs: []engine.ClaimDAG{{ID: "d", Room: 3, Pooled: true}, {ID: "e", Room: 3, Pooled: true}}})
-			for _, l := range mine {
+			var leased []engine.Leased
+			leased, err = f.Claim(f.ctx, engine.ClaimRequest{Worker: w, Lease: uuid.New(), Slots: 3, Queues: []string{"default"},
+				DAGs: []engine.ClaimDAG{{ID: mine, Room: 3, Pooled: true}}})
+			for _, l := range leased {
 				count(slots[l.TaskKey])
 			}
-			for _, l := range mine {
+			for _, l := range leased {
 				if err != nil {
 					break
 				}
@@ -298,7 +316,7 @@ func concurrentPool(f *fixture) {
 				}})
 			}
 			mu.Lock()
-			done += len(mine)
+			done += len(leased)
 			over := done == len(slots)
 			mu.Unlock()
 			if over {
