@@ -375,7 +375,7 @@ func (c *Control) outputsFor(ctx context.Context, d *Definition, keys []TaskKey,
 func (d *Definition) readerOf(t *Task) string {
 	for _, i := range t.down {
 		for _, u := range d.tasks[i].up {
-			if u.task == t && u.kind == ValueEdge {
+			if u.task == t && u.kind != OrderEdge {
 				return d.tasks[i].spec.ID
 			}
 		}

@@ -9,12 +9,15 @@
 //
 // The rooms of the package, each in files named after what they hold:
 //
-//   - writing DAGs: dag.go, edges.go, mapped.go, options.go, and compile.go, which checks them
+//   - writing DAGs: dag.go, edges.go, branch.go, join.go, mapped.go, setup.go, sensor.go, approve.go, trigger_dag.go, assets.go, options.go,
+//     and compile.go, which checks them
 //   - rules, pure functions under table tests: rules.go, verdict.go, retry.go, schedule.go, dates.go
 //   - the state of a run and how it moves, pure as well: runstate.go, machine*.go
 //   - what is durable, behind an interface: store*.go, and read.go for what is only looked at
-//   - running: runtime.go and the loops it owns: worker.go, completer.go, scheduler.go, heartbeat.go, reaper.go, outbox.go, stream.go
-//   - what people do: control.go (trigger, clear, mark, pause) and backfill.go
+//   - running: runtime.go and the loops it owns: worker.go, attempt.go, completer.go, scheduler.go (with waits.go and
+//     holds.go), heartbeat.go, reaper.go, outbox.go, stream.go; tx.go for tasks that write through the transaction of their success
+//   - what people do: control.go (trigger, clear, mark, answer, pause), backfill.go and prune.go
+//   - what people see: view.go, and why.go, which says why a task does not run
 //
 // State lives in the store and only there. A run's state is one value ([RunState] and one [Instance] per task), locked
 // with the run's row, changed by pure functions and written back in the same transaction together with the history, the

@@ -47,10 +47,7 @@ const heldBatch = 1000
 
 // releaseHeld lets held runs start whose stream has got far enough, and ends those for which that has not come in time.
 func (r *Runtime) releaseHeld(ctx context.Context) (bool, error) {
-	if len(r.heldDAGs) == 0 {
-		return false, nil
-	}
-	held, err := r.store.HeldRuns(ctx, r.heldDAGs, heldBatch)
+	held, err := r.store.HeldRuns(ctx, r.dags(), heldBatch)
 	if err != nil || len(held) == 0 {
 		return false, err
 	}
@@ -66,8 +63,9 @@ func (r *Runtime) releaseHeld(ctx context.Context) (bool, error) {
 	more := false
 	for _, row := range held {
 		mark, known := marks[row.Hold.Stream]
+		d := r.catalog.defs[row.DAG]
 		switch {
-		case known && !mark.Before(row.Hold.Passed):
+		case d != nil && d.Spec.Watermark == nil, known && !mark.Before(row.Hold.Passed):
 			if err := r.store.Release(ctx, row.Key); err != nil {
 				return false, err
 			}

@@ -88,8 +88,8 @@ type Runtime struct {
 
 	spawn func(*attempt, func()) // runs what an attempt does beside the loops: a goroutine each, but in simulations
 
-	assetDAGs, heldDAGs, pastDAGs []string // DAGs scheduled by assets, held by watermarks, with tasks that depend on their past
-	ready                         chan struct{}
+	assetDAGs []string // DAGs scheduled by assets
+	ready     chan struct{}
 }
 
 // NewRuntime checks the configuration and makes a runtime.
@@ -109,7 +109,7 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 	}
 	r.spawn = func(_ *attempt, run func()) { r.bodies.run(run) }
 	r.versions = r.control.WithSecrets(cfg.Secrets).versions
-	r.sortDAGs()
+	r.assetDAGs = r.catalog.byAssets()
 	r.control.wake = r.wakeAll
 	r.logs = newLogSink(cfg.Store, cfg.Log)
 	for range completers {
@@ -245,20 +245,15 @@ func (r *Runtime) join(ctx context.Context) error {
 	return nil
 }
 
-// sortDAGs notes which DAGs need which of the scheduler's steps.
-func (r *Runtime) sortDAGs() {
-	for _, id := range r.catalog.ids {
-		d := r.catalog.defs[id]
-		if d.Spec.Assets != nil {
-			r.assetDAGs = append(r.assetDAGs, id)
-		}
-		if d.Spec.Watermark != nil {
-			r.heldDAGs = append(r.heldDAGs, id)
-		}
-		if d.dependsOnPast() {
-			r.pastDAGs = append(r.pastDAGs, id)
+// byAssets lists the DAGs that are scheduled by assets.
+func (c *Catalog) byAssets() []string {
+	var out []string
+	for _, id := range c.ids {
+		if c.defs[id].Spec.Assets != nil {
+			out = append(out, id)
 		}
 	}
+	return out
 }
 
 // actor is this process, for history.

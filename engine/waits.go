@@ -18,9 +18,6 @@ func (r *Runtime) endWaits(ctx context.Context) (bool, error) {
 	if err := r.endRunWaits(ctx); err != nil {
 		return false, err
 	}
-	if len(r.pastDAGs) == 0 {
-		return false, nil
-	}
 	return false, r.endPastWaits(ctx)
 }
 
@@ -45,7 +42,7 @@ func (r *Runtime) endRunWaits(ctx context.Context) error {
 func (r *Runtime) endPastWaits(ctx context.Context) error {
 	pasts := map[int64]*past{}
 	for after := (TaskKey{}); ; {
-		held, err := r.store.Waits(ctx, r.pastDAGs, WaitPast, after, waitBatch)
+		held, err := r.store.Waits(ctx, r.dags(), WaitPast, after, waitBatch)
 		if err != nil || len(held) == 0 {
 			return err
 		}
@@ -180,8 +177,8 @@ func (p *past) good(task string, mapIndex int) bool {
 		return true
 	}
 	t, ok := p.def.byID[task]
-	if !ok {
-		return false
+	if !ok || !t.spec.DependsOnPast {
+		return true // it no longer does, or is no more
 	}
 	if !p.passed(t, mapIndex) {
 		return false
