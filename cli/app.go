@@ -111,8 +111,14 @@ func withProgress(o pyenv.Options, say func(string)) pyenv.Options {
 	return o
 }
 
-// connections is a process's budget of database connections: slots/10 + 5, of which reading takes a third.
-func connections(slots int) int { return max(4, (slots/10+5)*2/3) }
+// connections is what the store may use for transitions and claims, so that all that it makes of it (half as many for reading, a quarter
+// for transactions of task bodies, one that listens) stays within a process's budget of slots/10 + 5 connections.
+func connections(slots int) int {
+	if slots <= 0 {
+		slots = engine.DefaultSlots
+	}
+	return max(4, (slots/10+4)*4/7)
+}
 
 func (a *app) migrate(ctx context.Context, set migrations.Set, url string) error {
 	n, err := migrations.Up(ctx, url, set)

@@ -178,3 +178,15 @@ func TestAPortThatIsTakenNamesTheMend(t *testing.T) {
 		}
 	}
 }
+
+// The budget of database connections of one process: slots/10 + 5.
+func TestConnectionsStayWithinTheirBudget(t *testing.T) {
+	for _, slots := range []int{0, 1, 32, 40, 64, 100, 128, 200, 500, 2000} {
+		work := connections(slots)
+		all := work + max(2, work/2) + max(1, work/4) + 1
+		budget := max(slots, engine.DefaultSlots)/10 + 5
+		if all > budget {
+			t.Errorf("%d slots: %d connections, more than %d", slots, all, budget)
+		}
+	}
+}
