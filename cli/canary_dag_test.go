@@ -107,9 +107,13 @@ func singing(get func(context.Context) (string, error)) []Option {
 		case <-ctx.Done():
 		case <-time.After(2 * time.Second): // for a heartbeat to bring the progress
 		}
-		panic(told(s))
+		return told(s)
 	}, engine.RestartBackoff(time.Hour, time.Hour))
-	return []Option{DAGs(d, other), Streams(stream)}
+	loud := engine.NewStream("loud", func(ctx context.Context, _ func(canaryParams)) error {
+		s, err := get(ctx)
+		panic(errors.Join(err, told(s)))
+	}, engine.RestartBackoff(time.Hour, time.Hour))
+	return []Option{DAGs(d, other), Streams(stream, loud)}
 }
 
 func mustJSON(v any) []byte {

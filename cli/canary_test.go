@@ -111,7 +111,7 @@ func newCage(t *testing.T, opts ...Option) *cage {
 		if m := address.FindStringSubmatch(c.log.String()); m != nil {
 			c.base = m[1]
 		}
-		return c.base != ""
+		return c.base != "" && strings.Contains(c.log.String(), `"msg":"joined"`)
 	})
 	return c
 }
@@ -182,7 +182,7 @@ func (c *cage) settle() map[string]string {
 				n += strings.Count(table, want)
 			}
 		}
-		return n >= 3 && strings.Contains(c.log.String(), "stream failed") && strings.Contains(c.hooks.String(), "run.failed")
+		return n >= 3 && strings.Count(c.log.String(), "stream failed") >= 2 && strings.Contains(c.hooks.String(), "run.failed")
 	})
 	return states
 }
@@ -277,10 +277,10 @@ func TestASecretReachesNothing(t *testing.T) {
 		fmt.Sprintf(`{"conf": {"X": %s}, "logical_date": null}`, mustJSON(canary)),
 	} {
 		status, answer := c.ask("POST", "/api/v2/dags/other/dagRuns", body)
-		if strings.Contains(body, canaryJSON()) && (status < 400 || !strings.Contains(answer, "TOKEN")) {
+		if status != http.StatusUnprocessableEntity || !strings.Contains(answer, "TOKEN") {
 			t.Errorf("%s is taken: %d %s", body, status, answer)
 		}
-		if text, found := sings(answer); found && strings.Contains(body, canaryJSON()) {
+		if text, found := sings(answer); found {
 			t.Errorf("the answer to %s shows it: %s", body, text)
 		}
 	}
@@ -321,8 +321,6 @@ func (c *cage) everything(pages map[string]string) map[string]string {
 	}
 	return out
 }
-
-func canaryJSON() string { return string(mustJSON(canary)) }
 
 // TestWhatIsNotKnownAsASecretIsFound is the test of the test above.
 func TestWhatIsNotKnownAsASecretIsFound(t *testing.T) {
