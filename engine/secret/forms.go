@@ -40,7 +40,7 @@ func forms(text string) []string {
 		}
 		add(hex.EncodeToString([]byte(p)))
 		add(strings.ToUpper(hex.EncodeToString([]byte(p))))
-		add(strings.Trim(fmt.Sprint([]byte(p)), "[]"))
+		add(strings.Trim(fmt.Sprintf("%d", []byte(p)), "[]"))
 		for before := range 3 {
 			add(within64(base64.RawStdEncoding, p, before))
 			add(within64(base64.RawURLEncoding, p, before))

@@ -100,7 +100,7 @@ func TestEveryFormIsFoundAndMasked(t *testing.T) {
 		"plain": canary, "JSON": string(raw), "JSON in JSON": string(again), "%q": fmt.Sprintf("%q", canary), "%+q": fmt.Sprintf("%+q", canary),
 		"%q of an error": fmt.Sprintf("%q", fmt.Sprintf("no: %q", canary)), "JSON of %q": jsonOf(t, fmt.Sprintf("%q", canary)),
 		"a URL": u.String(), "a URL in JSON": jsonOf(t, u.String()), "query": url.QueryEscape(canary), "path": url.PathEscape(canary), "lower escapes": strings.ToLower(url.QueryEscape(canary)),
-		"HTML": template.HTMLEscapeString(canary), "hex": fmt.Sprintf("%x", canary), "HEX": fmt.Sprintf("%X", canary), "bytes": fmt.Sprint([]byte(canary)),
+		"HTML": template.HTMLEscapeString(canary), "hex": fmt.Sprintf("%x", canary), "HEX": fmt.Sprintf("%X", canary), "bytes": fmt.Sprintf("%v", []byte(canary)),
 	}
 	for before := range 4 {
 		for after := range 4 {

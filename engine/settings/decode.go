@@ -18,10 +18,10 @@ func decode(text string, to reflect.Value) (problem string) {
 		}
 		return ""
 	}
-	switch {
-	case t == urlType:
+	switch t {
+	case urlType:
 		return decodeURL(text, to)
-	case t == durationType:
+	case durationType:
 		d, err := time.ParseDuration(text)
 		if err != nil {
 			return "it is no duration; give one such as 90s or 1h30m"
