@@ -157,6 +157,7 @@ func (r *Runtime) Ready() <-chan struct{} { return r.ready }
 // Run registers the DAGs, joins and works until ctx ends; then it drains: it claims nothing more, gives running tasks DrainGrace to
 // end, cancels those that have not and gives them back, stops the streams and leaves. It returns nil after a drain.
 func (r *Runtime) Run(ctx context.Context) error {
+	ctx = context.WithValue(ctx, processLogKey{}, r.log)
 	if err := r.register(ctx); err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,24 @@ func hush(t *testing.T) *secret.Redactor {
 		t.Fatal(err)
 	}
 	return &r
+}
+
+// written is text that goroutines write and a test reads.
+type written struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.Write(p)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.String()
 }
 
 type login struct {
@@ -114,8 +133,11 @@ func TestPeopleCannotStoreSecrets(t *testing.T) {
 }
 
 func TestAnAttemptThatYieldsASecretIsNotTriedAgain(t *testing.T) {
-	var log bytes.Buffer
-	d := engine.New[engine.NoParams]("d")
+	var log written
+	d := engine.New[engine.NoParams]("d", engine.OnFailure(func(ctx context.Context, e engine.CallbackEvent) error {
+		engine.Log(ctx).Warn("callback with "+hushed, "type", e.Type)
+		return nil
+	}))
 	engine.After(d.Run(), "yields", func(ctx context.Context, _ run) (string, error) {
 		engine.Log(ctx).Info("as " + hushed)
 		return "it is " + hushed, nil
@@ -136,9 +158,10 @@ func TestAnAttemptThatYieldsASecretIsNotTriedAgain(t *testing.T) {
 	if got := endings(t, store, row, "fails"); got != "[failed failed]" {
 		t.Errorf("fails ended %s", got)
 	}
+	eventually(t, "the callback was called", func() bool { return strings.Contains(log.String(), "callback with ***") })
 	stop()
 	if strings.Contains(log.String(), hushed) || !strings.Contains(log.String(), "as ***") {
-		t.Errorf("the log of the process: %s", &log)
+		t.Errorf("the log of the process: %s", log.String())
 	}
 }
 

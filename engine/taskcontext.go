@@ -46,10 +46,17 @@ func (t *taskContext) attached() map[string][]byte {
 
 type taskContextKey struct{}
 
-// Log is the attempt's log: what is written there is kept with it and shown live. Outside a task it is slog.Default.
+// processLogKey has the runtime's log in every context that is made by it.
+type processLogKey struct{}
+
+// Log is the attempt's log: what is written there is kept with it and shown live. In a callback and in a stream it is the process's log,
+// without secrets; elsewhere it is slog.Default.
 func Log(ctx context.Context) *slog.Logger {
 	if t, ok := ctx.Value(taskContextKey{}).(*taskContext); ok {
 		return t.log()
+	}
+	if l, ok := ctx.Value(processLogKey{}).(*slog.Logger); ok {
+		return l
 	}
 	return slog.Default()
 }
