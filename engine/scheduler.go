@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -10,6 +12,8 @@ const (
 	// startBatch bounds how many runs are started, and timerBatch how many timers fire, in one transaction.
 	startBatch = 100
 	timerBatch = 200
+	// createBatch is about how many scheduled runs, of any number of DAGs, are made in one transaction.
+	createBatch = 500
 	// sweepEvery is how often runs that nothing will move are looked for; see Idle. What it repairs is counted.
 	sweepEvery = 10 * time.Second
 )
@@ -72,7 +76,14 @@ func (r *Runtime) untilNext(ctx context.Context) time.Duration {
 	return min(max(due.Sub(now), time.Millisecond), r.cfg.Poll)
 }
 
-// makeScheduled makes the runs that are due by their DAG's schedule.
+// A dueDAG is a DAG with runs that are due.
+type dueDAG struct {
+	def    *Definition
+	status DAGStatus
+	runs   []NewRun
+}
+
+// makeScheduled makes the runs that are due by their DAG's schedule, those of many DAGs in one transaction.
 func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 	statuses, err := r.statuses(ctx)
 	if err != nil {
@@ -82,10 +93,16 @@ func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	more := false
-	for _, s := range statuses {
-		d, ok := r.catalog.DAG(s.ID)
-		if !ok || s.Paused || d.timetable == nil || !r.schedules(d, s) {
+	more, size := false, 0
+	var due []dueDAG
+	flush := func() error {
+		again, err := r.makeAll(ctx, due, now)
+		more, due, size = more || again, nil, 0
+		return err
+	}
+	for _, id := range r.catalog.ids {
+		d, s := r.catalog.defs[id], statuses[id]
+		if s.ID == "" || s.Paused || d.timetable == nil || !r.schedules(d, s) {
 			continue
 		}
 		if tripped, err := r.tripped(ctx, d, s); err != nil || tripped {
@@ -94,13 +111,73 @@ func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
 			}
 			continue
 		}
-		again, err := r.makeDue(ctx, d, s, now)
-		if err != nil {
-			return false, err
+		runs := dueRuns(d, s.RegisteredAt, s.LastScheduled, now)
+		if len(runs) == 0 {
+			continue
+		}
+		due = append(due, dueDAG{d, s, runs})
+		if size += len(runs); size >= createBatch {
+			if err := flush(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return more, flush()
+}
+
+// makeAll makes the due runs of several DAGs; more tells whether one of them may have others.
+func (r *Runtime) makeAll(ctx context.Context, due []dueDAG, now time.Time) (more bool, err error) {
+	if len(due) == 0 {
+		return false, nil
+	}
+	var all []NewRun
+	for _, d := range due {
+		all = append(all, d.runs...)
+	}
+	created, err := r.store.CreateRuns(ctx, all)
+	if err != nil {
+		if len(due) == 1 {
+			return false, fmt.Errorf("DAG %s: %w", due[0].def.Spec.DAG, err)
+		}
+		for _, d := range due { // what is wrong with one must not hold up the others
+			again, derr := r.makeAll(ctx, []dueDAG{d}, now)
+			more, err = more || again, errors.Join(err, derr)
+		}
+		return more, err
+	}
+	for _, d := range due {
+		answers := created[:len(d.runs)]
+		created = created[len(d.runs):]
+		again := len(d.runs) == startBatch
+		if !slices.ContainsFunc(answers, func(c Created) bool { return !c.Exists }) {
+			if again, err = r.makeDue(ctx, d.def, d.status, d.runs[len(d.runs)-1].Logical, now); err != nil {
+				return false, err
+			}
 		}
 		more = more || again
 	}
 	return more, nil
+}
+
+// makeDue makes the next startBatch runs of a DAG that are due after a date; more tells whether there may be others. Dates that have a run
+// of another type already (a backfill's, a manual one) are passed by.
+func (r *Runtime) makeDue(ctx context.Context, d *Definition, s DAGStatus, last *time.Time, now time.Time) (more bool, err error) {
+	for {
+		due := dueRuns(d, s.RegisteredAt, last, now)
+		if len(due) == 0 {
+			return false, nil
+		}
+		created, err := r.store.CreateRuns(ctx, due)
+		if err != nil {
+			return false, err
+		}
+		for _, c := range created {
+			if !c.Exists {
+				return len(due) == startBatch, nil
+			}
+		}
+		last = due[len(due)-1].Logical
+	}
 }
 
 // statuses are how the DAGs stand, by id.
@@ -170,27 +247,6 @@ func (r *Runtime) tripped(ctx context.Context, d *Definition, s DAGStatus) (bool
 	}
 	r.log.Error("paused: its last scheduled runs have all failed", "dag", d.Spec.DAG, "runs", n)
 	return true, r.store.SetPaused(ctx, d.Spec.DAG, true)
-}
-
-// makeDue makes the next startBatch runs of a DAG that are due; more tells whether there may be others. Dates that have a run of
-// another type already (a backfill's, a manual one) are passed by.
-func (r *Runtime) makeDue(ctx context.Context, d *Definition, s DAGStatus, now time.Time) (more bool, err error) {
-	for last := s.LastScheduled; ; {
-		due := dueRuns(d, s.RegisteredAt, last, now)
-		if len(due) == 0 {
-			return false, nil
-		}
-		created, err := r.store.CreateRuns(ctx, due)
-		if err != nil {
-			return false, err
-		}
-		for _, c := range created {
-			if !c.Exists {
-				return len(due) == startBatch, nil
-			}
-		}
-		last = due[len(due)-1].Logical
-	}
 }
 
 // dueRuns lists the runs of a DAG that are due after the last one, at most startBatch.
