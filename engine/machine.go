@@ -107,7 +107,7 @@ func (m *machine) reshape(s RunStates) {
 // withdraw takes an instance out of queue and timers.
 func (m *machine) withdraw(in Instance, key TaskKey) {
 	if !in.State.Terminal() && in.State != None {
-		m.change.Dequeue = append(m.change.Dequeue, key)
+		m.dequeue(key)
 		m.release(&in, key)
 	}
 }
@@ -161,6 +161,29 @@ func (m *machine) touchDown(t *Task) {
 
 func (m *machine) key(t *Task, mapIndex int) TaskKey {
 	return TaskKey{Run: m.row.Key, Task: t.spec.ID, MapIndex: mapIndex}
+}
+
+// dequeue takes an instance out of the queue, and untime a timer away, also where this very transition has put it there: what is taken out
+// goes before what is put in.
+func (m *machine) dequeue(k TaskKey) {
+	m.change.Dequeue = append(m.change.Dequeue, k)
+	m.change.Enqueue = slices.DeleteFunc(m.change.Enqueue, func(q QueueItem) bool { return q.TaskKey == k })
+}
+
+func (m *machine) untime(t Timer) {
+	m.change.Untimers = append(m.change.Untimers, t)
+	m.change.Timers = slices.DeleteFunc(m.change.Timers, func(set Timer) bool { return set.TaskKey == t.TaskKey && set.Kind == t.Kind })
+}
+
+// unwait and unask do the same with waits and questions.
+func (m *machine) unwait(k TaskKey) {
+	m.change.Unwaits = append(m.change.Unwaits, k)
+	m.change.Waits = slices.DeleteFunc(m.change.Waits, func(w Wait) bool { return w.TaskKey == k })
+}
+
+func (m *machine) unask(k TaskKey) {
+	m.change.Unask = append(m.change.Unask, k)
+	m.change.Ask = slices.DeleteFunc(m.change.Ask, func(q QuestionRow) bool { return q.TaskKey == k })
 }
 
 // enqueue makes an instance ready under a new try.
@@ -276,9 +299,9 @@ func (m *machine) verdict() {
 func (m *machine) endRun(state RunState, failed int, why string) {
 	at := m.now
 	m.change.State, m.change.EndedAt, m.change.FailedTasks = state, &at, failed
-	m.change.Untimers = append(m.change.Untimers, m.runTimer(TimerDeadline))
+	m.untime(m.runTimer(TimerDeadline))
 	if m.def.Spec.RunTimeout > 0 {
-		m.change.Untimers = append(m.change.Untimers, m.runTimer(TimerRunLimit))
+		m.untime(m.runTimer(TimerRunLimit))
 	}
 	ev := CallbackEvent{State: string(state), Failed: failed, Error: why}
 	if state == RunFailed {

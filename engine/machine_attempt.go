@@ -49,7 +49,7 @@ func (m *machine) endAttempt(e AttemptEnd) {
 	switch {
 	case in.State == Restarting: // cleared while it ran
 		a.Ending = EndCancelled
-		m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: a.TaskKey, Kind: TimerRestart})
+		m.untime(Timer{TaskKey: a.TaskKey, Kind: TimerRestart})
 		m.restart(t, in, a.TaskKey)
 	case e.GivenBack:
 		m.enqueue(t, in, e.Lease.MapIndex)

@@ -37,7 +37,7 @@ func (m *machine) clearInstance(t *Task, in *Instance, k TaskKey, leased bool) {
 			m.change.Timers = append(m.change.Timers, Timer{TaskKey: k, Kind: TimerRestart, DueAt: m.now.Add(RestartGrace)})
 			return
 		}
-		m.change.Dequeue = append(m.change.Dequeue, k)
+		m.dequeue(k)
 	}
 	m.release(in, k)
 	in.State = None

@@ -40,7 +40,7 @@ func (m *machine) interrupt(t *Task, in *Instance, k TaskKey) {
 	if in.State != Queued && in.State != Restarting {
 		return
 	}
-	m.change.Dequeue = append(m.change.Dequeue, k)
+	m.dequeue(k)
 	m.change.Attempts = append(m.change.Attempts, Attempt{
 		TaskKey: k, Try: in.Try, State: in.State, Ending: EndCancelled, EndedAt: m.now, Version: m.change.Version,
 		Error: "marked by " + m.who.by + " before it ended", By: m.who.by,

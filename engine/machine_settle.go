@@ -139,26 +139,47 @@ func (m *machine) judge(t *Task, mapIndex int) (Verdict, string) {
 	for _, s := range t.setups {
 		order.addSetup(m.states.Tasks[s.index].summary())
 	}
-	verdict := VerdictRun
-	for _, v := range [...]Verdict{
-		AllSuccess.Decide(value, false), AllDone.Decide(settled, false), NoneFailed.Decide(optional, false),
-		NoneFailedMinOneSuccess.Decide(first, false), t.spec.Rule.Decide(order, t.spec.Teardown),
-	} {
-		verdict = worse(verdict, v)
-	}
+	verdict := joint(
+		says(AllSuccess, value, false), says(AllDone, settled, false), says(NoneFailed, optional, false),
+		says(NoneFailedMinOneSuccess, first, false), says(t.spec.Rule, order, t.spec.Teardown),
+	)
 	if verdict == VerdictSkipped || verdict == VerdictUpstreamFailed {
 		return verdict, m.blame(t, mapIndex)
 	}
 	return verdict, ""
 }
 
-// worse joins two verdicts, so that the order in which upstreams end never matters: upstream_failed is certain whatever the rest
-// says; skipped is only once nothing is open that could still fail.
-func worse(a, b Verdict) Verdict {
-	for _, v := range [...]Verdict{VerdictUpstreamFailed, VerdictWait, VerdictSkipped} {
-		if a == v || b == v {
-			return v
+// An opinion is what one kind of edges says.
+type opinion struct {
+	verdict Verdict
+	mayFail bool // it waits, and may yet say upstream_failed
+}
+
+func says(r TriggerRule, u Upstreams, teardown bool) opinion {
+	v, mayFail := r.withSetups(u, teardown)
+	return opinion{v, mayFail}
+}
+
+// joint joins opinions, so that the order in which upstreams end never matters: upstream_failed is certain whatever the rest says;
+// skipped is once nothing is open that could still fail.
+func joint(opinions ...opinion) Verdict {
+	var skip, wait, mayFail bool
+	for _, o := range opinions {
+		switch o.verdict {
+		case VerdictUpstreamFailed:
+			return VerdictUpstreamFailed
+		case VerdictSkipped:
+			skip = true
+		case VerdictWait:
+			wait = true
+			mayFail = mayFail || o.mayFail
 		}
+	}
+	switch {
+	case skip && !mayFail:
+		return VerdictSkipped
+	case wait || skip:
+		return VerdictWait
 	}
 	return VerdictRun
 }

@@ -70,6 +70,9 @@ func (s *sim) apply(c RunChange) {
 		s.t.Fatalf("states do not survive: %v", err)
 	}
 	s.row.State, s.row.States, s.row.Version, s.row.FailedTasks = c.State, c.States, c.Version, c.FailedTasks
+	if c.StartedAt != nil {
+		s.row.StartedAt = c.StartedAt
+	}
 	for _, k := range c.Dequeue {
 		delete(s.queue, k)
 		delete(s.leased, k)
@@ -152,7 +155,7 @@ func (s *sim) wait(d time.Duration) {
 	for {
 		var next *Timer
 		for t, due := range s.timers {
-			if !due.After(until) && (next == nil || due.Before(s.timers[*next])) {
+			if !due.After(until) && (next == nil || due.Before(s.timers[*next]) || due.Equal(s.timers[*next]) && t.Kind > next.Kind) {
 				next = &t
 			}
 		}

@@ -78,7 +78,7 @@ func (m *machine) suspend(t *Task, in *Instance, k TaskKey, s *Suspension) {
 
 // release takes back what keeps an instance waiting: timers, waits and questions.
 func (m *machine) release(in *Instance, k TaskKey) {
-	untimer := func(kind TimerKind) { m.change.Untimers = append(m.change.Untimers, Timer{TaskKey: k, Kind: kind}) }
+	untimer := func(kind TimerKind) { m.untime(Timer{TaskKey: k, Kind: kind}) }
 	switch in.State {
 	case UpForRetry:
 		untimer(TimerRetry)
@@ -87,9 +87,9 @@ func (m *machine) release(in *Instance, k TaskKey) {
 	case UpForReschedule:
 		untimer(TimerPoke)
 	case Deferred, Scheduled:
-		m.change.Unwaits = append(m.change.Unwaits, k)
+		m.unwait(k)
 	case AwaitingInput:
-		m.change.Unask = append(m.change.Unask, k)
+		m.unask(k)
 	}
 	if in.Poked {
 		untimer(TimerGiveUp)
@@ -136,13 +136,13 @@ func (m *machine) finish(t *Task, in *Instance, k TaskKey, e AttemptEnd) {
 func (m *machine) waitOver(k TaskKey, how *AttemptEnd) {
 	t, ok := m.def.byID[k.Task]
 	if !ok {
-		m.change.Unwaits = append(m.change.Unwaits, k)
+		m.unwait(k)
 		return
 	}
 	in := m.states.Tasks[t.index].instance(k.MapIndex)
 	switch {
 	case in == nil || in.State != Deferred && in.State != Scheduled:
-		m.change.Unwaits = append(m.change.Unwaits, k) // it goes its own way by now
+		m.unwait(k) // it goes its own way by now
 	case in.State == Scheduled:
 		m.release(in, k)
 		m.enqueue(t, in, k.MapIndex)

@@ -4,7 +4,7 @@ import "time"
 
 // timerFired takes in that a timer is due. A timer that no longer fits the state changes nothing but that it is gone.
 func (m *machine) timerFired(tm Timer) {
-	m.change.Untimers = append(m.change.Untimers, tm)
+	m.untime(tm)
 	switch tm.Kind {
 	case TimerDeadline:
 		m.deadlinePassed()
@@ -13,9 +13,7 @@ func (m *machine) timerFired(tm Timer) {
 		m.touchAll()
 		return
 	case TimerRunLimit:
-		if !m.change.State.Terminal() {
-			m.endUnfinished(RunFailed, "it has run for "+time.Duration(m.def.Spec.RunTimeout).String()+", as long as it may")
-		}
+		m.runLimitPassed(tm)
 		return
 	}
 	t, ok := m.def.byID[tm.Task]
@@ -35,7 +33,7 @@ func (m *machine) timerFired(tm Timer) {
 		m.gaveUp(t, in, tm.TaskKey)
 	case tm.Kind == TimerRestart && in.State == Restarting:
 		// The grace is over and the body has not ended: its lease is taken, so that it can change nothing any more.
-		m.change.Dequeue = append(m.change.Dequeue, tm.TaskKey)
+		m.dequeue(tm.TaskKey)
 		m.change.Attempts = append(m.change.Attempts, Attempt{
 			TaskKey: tm.TaskKey, Try: in.Try, State: None, Ending: EndCancelled, EndedAt: m.now, Version: m.change.Version,
 			Error: "cleared while it ran; it did not end within the grace and was fenced off",
@@ -52,4 +50,18 @@ func (m *machine) deadlinePassed() {
 	ev := CallbackEvent{State: string(m.change.State), Error: "the run is not over " + m.row.Deadline.String() + " after it was queued"}
 	m.call(nil, -1, onDeadline, EventDeadlineMissed, ev)
 	m.event(nil, -1, EventDeadlineMissed, ev)
+}
+
+// runLimitPassed ends a run that has had its time. A timer that was read before the run was cleared and started anew is not this start's:
+// then it is set for this one.
+func (m *machine) runLimitPassed(tm Timer) {
+	limit := time.Duration(m.def.Spec.RunTimeout)
+	if m.change.State != RunRunning || m.row.StartedAt == nil || limit <= 0 {
+		return
+	}
+	if tm.DueAt = m.row.StartedAt.Add(limit); tm.DueAt.After(m.now) {
+		m.change.Timers = append(m.change.Timers, tm)
+		return
+	}
+	m.endUnfinished(RunFailed, "it has run for "+limit.String()+", as long as it may")
 }

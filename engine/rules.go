@@ -59,19 +59,28 @@ func (r TriggerRule) Valid() bool {
 //
 // A rule that is not Valid counts as AllSuccess.
 func (r TriggerRule) Decide(u Upstreams, teardown bool) Verdict {
-	verdict, mayFail := r.decide(u, teardown)
-	if teardown || u.Setups == 0 || verdict == VerdictUpstreamFailed {
-		return verdict
+	verdict, _ := r.withSetups(u, teardown)
+	return verdict
+}
+
+// withSetups is Decide, and says of VerdictWait whether it may yet become VerdictUpstreamFailed.
+func (r TriggerRule) withSetups(u Upstreams, teardown bool) (verdict Verdict, mayFail bool) {
+	verdict, mayFail = r.decide(u, teardown)
+	if teardown {
+		return verdict, verdict == VerdictWait && u.SetupsSuccess+u.SetupsSkipped+u.SetupsBad < u.Setups
+	}
+	if u.Setups == 0 || verdict == VerdictUpstreamFailed {
+		return verdict, mayFail
 	}
 	switch {
 	case u.SetupsBad > 0:
-		return VerdictUpstreamFailed
+		return VerdictUpstreamFailed, false
 	case u.SetupsSuccess+u.SetupsSkipped < u.Setups:
-		return VerdictWait
+		return VerdictWait, true
 	case u.SetupsSkipped > 0 && !mayFail:
-		return VerdictSkipped
+		return VerdictSkipped, false
 	}
-	return verdict
+	return verdict, mayFail
 }
 
 // decide is the rule by itself. mayFail says that the verdict is VerdictWait and may yet become VerdictUpstreamFailed.
