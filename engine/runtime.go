@@ -233,6 +233,9 @@ func (r *Runtime) join(ctx context.Context) error {
 	if r.cfg.WorkerOnly {
 		info.Kind = "worker"
 	}
+	for _, id := range r.catalog.ids {
+		info.Versions = append(info.Versions, r.catalog.defs[id].Version)
+	}
 	for _, s := range r.cfg.Streams {
 		info.Streams = append(info.Streams, s.record.Name)
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -285,6 +286,14 @@ type WorkerInfo struct {
 	Queues  []string `json:"queues"`
 	DAGs    []string `json:"dags"`
 	Streams []string `json:"streams"`
+	// Versions are those of its DAGs, in their order; empty where it is not known.
+	Versions []string `json:"versions"`
+}
+
+// Has tells whether the process has a DAG, in the version given where it told its versions; "" is any.
+func (w *WorkerInfo) Has(dag, version string) bool {
+	i := slices.Index(w.DAGs, dag)
+	return i >= 0 && (version == "" || i >= len(w.Versions) || w.Versions[i] == version)
 }
 
 // A Beat is a worker's sign of life, with the leases that it believes to hold.

@@ -342,8 +342,11 @@ func (f *whyFacts) noProcess(spec Spec) string {
 	if len(f.workers) == 0 {
 		return "no worker process is alive"
 	}
-	if !slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return slices.Contains(w.DAGs, spec.DAG) }) {
+	if !slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return w.Has(spec.DAG, "") }) {
 		return "no live process knows the DAG"
+	}
+	if v := f.dags[spec.DAG].Version; !slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return w.Has(spec.DAG, v) }) {
+		return fmt.Sprintf("no live process has version %s of the DAG, which is in force; those that live have an older one: start one of the newest", v)
 	}
 	return ""
 }
@@ -358,7 +361,7 @@ func (f *whyFacts) ready(r RunRow, spec Spec, t TaskSpec, tv TaskView) string {
 	}
 	serve, slots, taken := 0, 0, 0
 	for _, w := range f.workers {
-		if slices.Contains(w.DAGs, r.DAG) && slices.Contains(w.Queues, t.Queue) {
+		if w.Has(r.DAG, f.dags[r.DAG].Version) && slices.Contains(w.Queues, t.Queue) {
 			serve, slots, taken = serve+1, slots+w.Slots, taken+w.Leases
 		}
 	}

@@ -80,7 +80,7 @@ func copyVirtual(v engine.VirtualState) engine.VirtualState {
 }
 
 func copyWorkerInfo(w engine.WorkerInfo) engine.WorkerInfo {
-	w.Queues, w.DAGs, w.Streams = slices.Clone(w.Queues), slices.Clone(w.DAGs), slices.Clone(w.Streams)
+	w.Queues, w.DAGs, w.Streams, w.Versions = slices.Clone(w.Queues), slices.Clone(w.DAGs), slices.Clone(w.Streams), slices.Clone(w.Versions)
 	return w
 }
 

@@ -1,6 +1,7 @@
 -- +goose Up
 
 ALTER TABLE tidemill.dags ADD COLUMN unpaused_at timestamptz;
+ALTER TABLE tidemill.workers ADD COLUMN versions text[]; -- of its DAGs, in their order
 
 ALTER TABLE tidemill.runs
     ADD COLUMN note_by     text,    -- who wrote the note
@@ -137,6 +138,7 @@ CREATE TRIGGER runs_forget AFTER DELETE ON tidemill.runs FOR EACH ROW EXECUTE FU
 
 -- +goose Down
 ALTER TABLE tidemill.dags DROP COLUMN unpaused_at;
+ALTER TABLE tidemill.workers DROP COLUMN versions;
 DROP TRIGGER runs_forget ON tidemill.runs;
 DROP FUNCTION tidemill.forget_run;
 DROP TABLE tidemill.run_assets, tidemill.asset_pending, tidemill.asset_schedules, tidemill.asset_events, tidemill.task_notes,

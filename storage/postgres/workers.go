@@ -12,9 +12,9 @@ import (
 // Join implements engine.Dispatcher.
 func (s *Store) Join(ctx context.Context, w engine.WorkerInfo) (int64, error) {
 	var id int64
-	err := s.look.QueryRow(ctx, `INSERT INTO tidemill.workers (name, build, kind, slots, queues, dags, streams, application_name, joined_at, beat_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now(), now()) RETURNING id`,
-		clean(w.Name), w.Build, w.Kind, w.Slots, notNil(w.Queues), notNil(w.DAGs), notNil(w.Streams), s.app).Scan(&id)
+	err := s.look.QueryRow(ctx, `INSERT INTO tidemill.workers (name, build, kind, slots, queues, dags, streams, versions, application_name, joined_at, beat_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now(), now()) RETURNING id`,
+		clean(w.Name), w.Build, w.Kind, w.Slots, notNil(w.Queues), notNil(w.DAGs), notNil(w.Streams), w.Versions, s.app).Scan(&id)
 	if err != nil {
 		return 0, fmt.Errorf("join as worker %q: %w", w.Name, err)
 	}
@@ -145,8 +145,8 @@ func (s *Store) Bury(ctx context.Context, workers []int64) error {
 // Workers implements engine.Reader.
 func (s *Store) Workers(ctx context.Context) ([]engine.WorkerRow, error) {
 	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (w engine.WorkerRow, err error) {
-		return w, row.Scan(&w.ID, &w.Name, &w.Build, &w.Kind, &w.Slots, &w.Queues, &w.DAGs, &w.Streams, &w.Beats, &w.JoinedAt, &w.BeatAt, &w.Leases)
-	}, `SELECT w.id, w.name, w.build, w.kind, w.slots, w.queues, w.dags, w.streams, w.beats, w.joined_at, w.beat_at, coalesce(q.leases, 0)
+		return w, row.Scan(&w.ID, &w.Name, &w.Build, &w.Kind, &w.Slots, &w.Queues, &w.DAGs, &w.Streams, &w.Versions, &w.Beats, &w.JoinedAt, &w.BeatAt, &w.Leases)
+	}, `SELECT w.id, w.name, w.build, w.kind, w.slots, w.queues, w.dags, w.streams, w.versions, w.beats, w.joined_at, w.beat_at, coalesce(q.leases, 0)
 		FROM tidemill.workers w
 			LEFT JOIN (SELECT worker, count(*) AS leases FROM tidemill.task_queue WHERE lease IS NOT NULL GROUP BY 1) q ON q.worker = w.id
 		ORDER BY w.id`)
