@@ -9,6 +9,9 @@ ALTER TABLE tidemill.runs
     ADD COLUMN hold        json;    -- what keeps it from starting: {"Stream", "Passed", "Limit"}
 CREATE INDEX runs_held ON tidemill.runs (dag_id, id) WHERE hold IS NOT NULL;
 
+-- What may catch an error begins a subtransaction, which no query can that works in parallel.
+ALTER FUNCTION tidemill.as_text(bytea) PARALLEL UNSAFE;
+
 -- Tasks that take slots of a pool have an index of their own, so that of a full pool's tasks, however many, none is looked
 -- at. A claim stays a HOT update: no index has lease, worker or leased_at.
 ALTER TABLE tidemill.task_queue
@@ -137,6 +140,7 @@ END $$;
 CREATE TRIGGER runs_forget AFTER DELETE ON tidemill.runs FOR EACH ROW EXECUTE FUNCTION tidemill.forget_run();
 
 -- +goose Down
+ALTER FUNCTION tidemill.as_text(bytea) PARALLEL SAFE;
 ALTER TABLE tidemill.dags DROP COLUMN unpaused_at;
 ALTER TABLE tidemill.workers DROP COLUMN versions;
 DROP TRIGGER runs_forget ON tidemill.runs;

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/storage/postgres"
 )
@@ -112,6 +114,27 @@ func TestHostileOutputsAreStoredAsTheyAre(t *testing.T) {
 	}
 	if n := value[int](t, r.url, `SELECT count(output) FROM tidemill.task_attempts`); n != len(outputs) {
 		t.Errorf("the view shows %d outputs, want %d", n, len(outputs))
+	}
+}
+
+// The view of history can be read however PostgreSQL plans it: with so many rows that it works in parallel, too.
+func TestHistoryIsReadableInParallel(t *testing.T) {
+	r := newRig(t, postgres.Options{})
+	run := r.runs(1)[0]
+	r.transition([]int64{run}, nil, func(_ engine.RunRow, c *engine.RunChange) {
+		for i := range 500 {
+			c.Attempts = append(c.Attempts, attempt(engine.TaskKey{Run: run, Task: "a", MapIndex: i}, "\"\xff\""))
+		}
+	})
+	conn, err := pgx.Connect(t.Context(), r.url)
+	r.ok(err)
+	defer conn.Close(context.Background())
+	_, err = conn.Exec(t.Context(), `SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET enable_indexscan = off`)
+	r.ok(err)
+	var n int
+	r.ok(conn.QueryRow(t.Context(), `SELECT count(*) FROM tidemill.task_attempts WHERE output <> ''`).Scan(&n))
+	if n != 500 {
+		t.Errorf("%d outputs, want 500", n)
 	}
 }
 
