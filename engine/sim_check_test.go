@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidemill/tidemill/engine"
 )
@@ -190,6 +191,9 @@ func (v *view) instance(k engine.TaskKey, old, now engine.Instance) {
 	if v.leased[k] && !ended && !v.limit && !(v.cause == "timers" && old.State == engine.Restarting) {
 		v.wrong("%s goes from %s to %s while somebody else works on it", name(k), old.State, now.State)
 	}
+	if t := v.o.w.dags.byID[v.a.row.DAG].task(k.Task); old.State == engine.None && now.State == engine.Queued && t.DependsOnPast && v.a.row.Logical != nil && !v.a.row.IgnorePast {
+		v.wrong("%s does not ask how its past stands", name(k))
+	}
 	if v.limit || ended || old.State == engine.None {
 		return
 	}
@@ -200,9 +204,29 @@ func (v *view) instance(k engine.TaskKey, old, now engine.Instance) {
 	if !strings.Contains(by, v.cause) {
 		v.wrong("%s goes from %s to %s", name(k), old.State, now.State)
 	}
+	if v.cause == "timers" && !v.wasDue(k, old.State) {
+		v.wrong("%s goes from %s to %s before its time", name(k), old.State, now.State)
+	}
 	if old.State == engine.Scheduled && now.State == engine.Queued && v.o.good[k] < v.o.w.on.began-1 {
 		v.wrong("%s does not wait for its past", name(k))
 	}
+}
+
+type timerKey struct {
+	engine.TaskKey
+	kind engine.TimerKind
+}
+
+// wasDue tells whether a timer was due that moves an instance out of a state.
+func (v *view) wasDue(k engine.TaskKey, from engine.State) bool {
+	kinds := map[engine.State][]engine.TimerKind{
+		engine.UpForRetry: {engine.TimerRetry}, engine.UpForReschedule: {engine.TimerPoke, engine.TimerGiveUp}, engine.Deferred: {engine.TimerGiveUp},
+		engine.AwaitingInput: {engine.TimerGiveUp}, engine.Restarting: {engine.TimerRestart},
+	}[from]
+	return slices.ContainsFunc(kinds, func(kind engine.TimerKind) bool {
+		due, ok := v.was.timers[timerKey{k, kind}]
+		return ok && !due.After(v.o.w.now)
+	})
 }
 
 // runEnds checks how the run has gone on.
@@ -297,7 +321,9 @@ func (v *view) leftovers() {
 	}
 	timers, err := v.o.store.Timers(v.o.ctx, runs)
 	must(err)
+	v.a.timers = map[timerKey]time.Time{}
 	for _, t := range timers {
+		v.a.timers[timerKey{t.TaskKey, t.Kind}] = t.DueAt
 		switch {
 		case t.Task != "":
 			got = append(got, "timer "+string(t.Kind)+" "+name(t.TaskKey))

@@ -373,6 +373,11 @@ func (g *generator) pair() {
 		g.addInt(n)
 		used = append(used, n)
 	}
+	if g.chance(0.4) { // whatever its rule, it needs the setup
+		n := engine.After(g.d.Run(), g.name("ruled"), func(ctx context.Context, _ run) (int, error) { return w.number(ctx) }, append(g.options(false), engine.Waits(s, g.edge()), g.rule())...)
+		g.addInt(n)
+		used = append(used, n)
+	}
 	opts := append(g.options(false), engine.Covers(used...))
 	if g.chance(0.2) {
 		opts = append(opts, engine.FailRun())

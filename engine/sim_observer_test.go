@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -42,14 +43,14 @@ type held struct {
 
 // An account is what the observer knows of a run.
 type account struct {
-	row     engine.RunRow
-	spec    *engine.Spec
-	book    book
-	at      map[engine.TaskKey]engine.Instance
-	tried   map[string]bool // key and try of each attempt in history
-	output  map[engine.TaskKey][]byte
-	fails   map[engine.TaskKey]int
-	touched bool // by an end of it that somebody or a clock has ordered
+	row    engine.RunRow
+	spec   *engine.Spec
+	book   book
+	at     map[engine.TaskKey]engine.Instance
+	tried  map[string]bool // key and try of each attempt in history
+	output map[engine.TaskKey][]byte
+	fails  map[engine.TaskKey]int
+	timers map[timerKey]time.Time
 }
 
 func newObserver(w *world, s *enginetest.Store) *observer {

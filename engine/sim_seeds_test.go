@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -28,15 +29,20 @@ import (
 // export_test.go drives the loops. Not simulated: streams' bodies, logs, task transactions, versions, jitter (it draws from another source).
 var (
 	simFrom  = flag.Uint64("sim.from", 1, "first seed of the simulation")
-	simSeeds = flag.Int("sim.seeds", 300, "how many seeds are simulated")
+	simSeeds = flag.Int("sim.seeds", 150, "how many seeds are simulated")
 	simSteps = flag.Int("sim.steps", 350, "steps with faults of each")
 )
 
 // simulate runs a seed to its end and says what went wrong; nil: nothing.
-func simulate(seed uint64, broken *mutation, trace bool) *world {
-	w := newWorld(seed, broken)
+func simulate(seed uint64, broken *mutation, trace bool) (w *world) {
+	w = newWorld(seed, broken)
 	w.tracing = trace
 	defer w.unwind()
+	defer func() {
+		if p := recover(); p != nil {
+			w.violated("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	w.chaos(*simSteps)
 	if w.wrong == nil {
 		w.end()

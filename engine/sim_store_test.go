@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -85,6 +86,10 @@ func sameChanges(a, b []engine.RunChange) bool {
 func (s *watched) Transition(ctx context.Context, t engine.Transition) error {
 	return s.do(ctx, "Transition", func(ctx context.Context) error {
 		var d decision
+		if s.w.broken != nil && s.w.broken.ends != nil {
+			t.Ends = slices.Clone(t.Ends)
+			s.w.broken.ends(s.w, t.Ends)
+		}
 		t.Decide = s.listen(t.Decide, &d)
 		err := s.Store.Transition(ctx, t)
 		if err == nil {
