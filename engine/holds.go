@@ -80,22 +80,14 @@ func (r *Runtime) releaseHeld(ctx context.Context) (bool, error) {
 	return more, nil
 }
 
-func (r *Runtime) failHeld(ctx context.Context, row RunRow, why string) error {
-	return r.versions.transition(ctx, Transition{Runs: []int64{row.Key}, Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
-		var changes []RunChange
-		for _, row := range rows {
-			if row.State != RunQueued || row.Hold == nil || r.outdated(row) {
-				continue // it was released or ended meanwhile
-			}
-			m, err := r.machine(now, row, r.actor())
-			if err != nil {
-				return nil, err
-			}
-			m.endUnfinished(RunFailed, why)
-			changes = append(changes, m.result())
+func (r *Runtime) failHeld(ctx context.Context, held RunRow, why string) error {
+	return r.versions.transition(ctx, Transition{Runs: []int64{held.Key}, Decide: r.decision(func(m *machine, row RunRow) bool {
+		if row.State != RunQueued || row.Hold == nil {
+			return false // it was released or ended meanwhile
 		}
-		return changes, nil
-	}})
+		m.endUnfinished(RunFailed, why)
+		return true
+	})})
 }
 
 // Watermarks are the watermarks of streams that report one: of each the earliest of its replicas.

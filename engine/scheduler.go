@@ -268,27 +268,36 @@ func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time
 	return out
 }
 
-// startQueued starts queued runs as far as their limits allow.
-func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
-	n := 0
-	err := r.versions.retry(ctx, func() error {
-		var err error
-		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
-			changes := make([]RunChange, 0, len(rows))
-			for _, row := range rows {
-				if r.outdated(row) {
-					continue
-				}
-				m, err := r.machine(now, row, r.actor())
-				if err != nil {
-					return nil, err
-				}
-				m.start()
+// decision is the Decide of this process that does something to each run, and settles it. do tells whether there is anything to store. Runs
+// of DAGs that have moved on from this process's version are left alone.
+func (r *Runtime) decision(do func(m *machine, row RunRow) bool) Decide {
+	return func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
+		changes := make([]RunChange, 0, len(rows))
+		for _, row := range rows {
+			if r.outdated(row) {
+				continue
+			}
+			m, err := r.machine(now, row, r.actor())
+			if err != nil {
+				return nil, err
+			}
+			if do(m, row) {
 				m.settle()
 				changes = append(changes, m.result())
 			}
-			return changes, nil
-		})
+		}
+		return changes, nil
+	}
+}
+
+// startQueued starts queued runs as far as their limits allow.
+func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
+	n := 0
+	err := r.versions.retry(ctx, func() (err error) {
+		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, r.decision(func(m *machine, _ RunRow) bool {
+			m.start()
+			return true
+		}))
 		return err
 	})
 	if n > 0 {
@@ -300,7 +309,7 @@ func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 	return n == startBatch, err
 }
 
-// fireTimers does what is due: retries, ends of grace, deadlines.
+// fireTimers does what is due: retries, pokes, ends of grace and of patience, deadlines.
 func (r *Runtime) fireTimers(ctx context.Context) (bool, error) {
 	due, err := r.store.DueTimers(ctx, r.dags(), timerBatch)
 	if err != nil || len(due) == 0 {
@@ -310,24 +319,12 @@ func (r *Runtime) fireTimers(ctx context.Context) (bool, error) {
 	for _, t := range due {
 		byRun[t.Run] = append(byRun[t.Run], t)
 	}
-	err = r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
-		changes := make([]RunChange, 0, len(rows))
-		for _, row := range rows {
-			if r.outdated(row) {
-				continue
-			}
-			m, err := r.machine(now, row, r.actor())
-			if err != nil {
-				return nil, err
-			}
-			for _, t := range byRun[row.Key] {
-				m.timerFired(t)
-			}
-			m.settle()
-			changes = append(changes, m.result())
+	err = r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: r.decision(func(m *machine, row RunRow) bool {
+		for _, t := range byRun[row.Key] {
+			m.timerFired(t)
 		}
-		return changes, nil
-	}})
+		return true
+	})})
 	if err == nil {
 		r.wakeAll()
 	}
@@ -346,31 +343,22 @@ func (r *Runtime) sweep(ctx context.Context) error {
 	if err != nil || len(idle) == 0 {
 		return err
 	}
-	repaired := 0
-	err = r.versions.transition(ctx, Transition{Runs: idle, Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
-		repaired = 0
-		var changes []RunChange
-		for _, row := range rows {
-			if row.State != RunRunning || r.outdated(row) {
-				continue // it moved since
-			}
-			m, err := r.machine(now, row, r.actor())
-			if err != nil {
-				return nil, err
-			}
-			m.touchAll()
-			m.settle()
-			c := m.result()
-			if len(c.Enqueue) > 0 || c.State != row.State {
-				repaired++
-				changes = append(changes, c)
-			}
+	repaired := map[int64]bool{}
+	err = r.versions.transition(ctx, Transition{Runs: idle, Decide: r.decision(func(m *machine, row RunRow) bool {
+		if row.State != RunRunning {
+			return false // it moved since
 		}
-		return changes, nil
-	}})
-	if err == nil && repaired > 0 {
-		r.repairs.Add(int64(repaired))
-		r.log.Error("runs stood still and were pushed on: please report this", "runs", repaired)
+		m.touchAll()
+		m.settle()
+		if repaired[row.Key] = len(m.change.Enqueue) > 0 || m.change.State != row.State; !repaired[row.Key] {
+			delete(repaired, row.Key)
+			return false
+		}
+		return true
+	})})
+	if err == nil && len(repaired) > 0 {
+		r.repairs.Add(int64(len(repaired)))
+		r.log.Error("runs stood still and were pushed on: please report this", "runs", len(repaired))
 		r.wakeAll()
 	}
 	return err

@@ -78,24 +78,12 @@ func (r *Runtime) resume(ctx context.Context, due []DueWait, how func(DueWait) *
 	if len(byRun) == 0 {
 		return nil
 	}
-	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
-		changes := make([]RunChange, 0, len(rows))
-		for _, row := range rows {
-			if r.outdated(row) {
-				continue
-			}
-			m, err := r.machine(now, row, r.actor())
-			if err != nil {
-				return nil, err
-			}
-			for _, w := range byRun[row.Key] {
-				m.waitOver(w.TaskKey, how(w))
-			}
-			m.settle()
-			changes = append(changes, m.result())
+	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: r.decision(func(m *machine, row RunRow) bool {
+		for _, w := range byRun[row.Key] {
+			m.waitOver(w.TaskKey, how(w))
 		}
-		return changes, nil
-	}})
+		return true
+	})})
 	if err == nil {
 		r.wakeAll()
 	}
