@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/tidemill/tidemill/engine"
 )
@@ -34,30 +33,42 @@ func (guarded) Commit(context.Context) error { return errGuarded }
 // Rollback is refused.
 func (guarded) Rollback(context.Context) error { return errGuarded }
 
-// BeginTask implements engine.TxStore. The session's limits on idling and waiting do not hold until End: they are the body's affair.
+// BeginTask implements engine.TxStore. The session's limits on idling and waiting do not hold until End: they are the body's affair. It
+// waits for a database that is away.
 func (s *Store) BeginTask(ctx context.Context) (engine.TaskTx, error) {
 	select {
 	case s.bodies <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		conn, tx, err := s.beginBody(ctx)
+		if err == nil {
+			return &taskTx{s: s, conn: conn, tx: guarded{tx}}, nil
+		}
+		if !lost(err) || s.pause(ctx, pause) != nil {
+			<-s.bodies
+			return nil, err
+		}
+	}
+}
+
+// beginBody begins a transaction on a connection of its own: a body that never returns must not hold up Close.
+func (s *Store) beginBody(ctx context.Context) (*pgx.Conn, pgx.Tx, error) {
 	pooled, err := s.look.Acquire(ctx)
 	if err != nil {
-		<-s.bodies
-		return nil, err
+		return nil, nil, err
 	}
-	conn := pooled.Hijack() // a body that never returns must not hold up Close
-	t := &taskTx{s: s, conn: conn}
+	conn := pooled.Hijack()
 	tx, err := conn.Begin(ctx)
 	if err == nil {
 		_, err = tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('lock_timeout', '0', true)`)
 	}
 	if err != nil {
-		t.Rollback(ctx)
-		return nil, err
+		_ = conn.Close(context.WithoutCancel(ctx)) // it is of no use any more
+		return nil, nil, err
 	}
-	t.tx = guarded{tx}
-	return t, nil
+	return conn, tx, nil
 }
 
 // Handle implements engine.TaskTx: a pgx.Tx.
@@ -98,11 +109,9 @@ func (t *taskTx) End(ctx context.Context, tr engine.Transition) error {
 	return fmt.Errorf("end of a task's transaction: %w", refused(t.conflict(err)))
 }
 
-// conflict marks what the database asks to be repeated.
+// conflict marks what the database asks to be repeated, and what its going away has undone.
 func (t *taskTx) conflict(err error) error {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (pg.Code == "40P01" || pg.Code == "40001" || pg.Code == "55P03") {
-		t.s.repeatable(err) // counts it
+	if t.s.repeatable(beforeCommit(t.conn, err)) { // counts it
 		return fmt.Errorf("%w: %w", engine.ErrTxConflict, err)
 	}
 	return err

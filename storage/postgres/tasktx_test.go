@@ -219,6 +219,82 @@ func TestTxThatACheckRefusesFailsTheTask(t *testing.T) {
 	}
 }
 
+// A task whose session ends before its success is stored has done nothing: it runs again, whatever it says of retries.
+func TestTxWhoseConnectionIsLostRunsAgain(t *testing.T) {
+	s, _, conn := lines(t)
+	d := engine.New[engine.NoParams]("ledger")
+	var tries atomic.Int32
+	engine.After(d.Run(), "t", func(ctx context.Context, _ txRun) (int, error) {
+		tx, err := engine.Tx[pgx.Tx](ctx)
+		if err != nil {
+			return 0, err
+		}
+		var pid int
+		if err := errors.Join(writeLine(ctx, tx, "t"), tx.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid)); err != nil {
+			return 0, err
+		}
+		if tries.Add(1) == 1 {
+			_, err = conn.Exec(ctx, `SELECT pg_terminate_backend($1, 10000)`, pid)
+		}
+		return 0, err
+	})
+	r := txRuntime(t, s, d)
+	if row := triggerAndWait(t, r); row.State != engine.RunSuccess {
+		t.Fatalf("the run is %s", row.State)
+	}
+	if n := count(t, conn, `SELECT count(*) FROM lines`); n != 1 || tries.Load() != 2 {
+		t.Errorf("%d lines after %d tries, want 1 after 2", n, tries.Load())
+	}
+}
+
+// A body that asks for its transaction while the database is away gets it when that is back.
+func TestTxWaitsForTheDatabase(t *testing.T) {
+	s, url, conn := lines(t)
+	var name string
+	if err := conn.QueryRow(t.Context(), `SELECT current_database()`).Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	shut := func(yes bool) { // to new sessions; ours stays
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), fmt.Sprintf(`UPDATE pg_database SET datallowconn = %t WHERE datname = '%s'`, !yes, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shut(true)
+	if _, err := conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := pgx.Connect(t.Context(), url); err == nil {
+		_ = c.Close(t.Context())
+		t.Fatal("the database takes sessions: the test shows nothing")
+	}
+	limited, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := s.BeginTask(limited); err == nil || limited.Err() == nil {
+		t.Fatalf("a transaction of a database that is away: %v", err)
+	}
+	type begun struct {
+		tx  engine.TaskTx
+		err error
+	}
+	done := make(chan begun, 1)
+	go func() {
+		tx, err := s.BeginTask(t.Context())
+		done <- begun{tx, err}
+	}()
+	select {
+	case b := <-done:
+		t.Fatalf("it did not wait: %v", b.err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	shut(false)
+	b := <-done
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	b.tx.Rollback(t.Context())
+}
+
 // txChild, when set, is the database on which this test binary runs the ledger until it is killed.
 const txChild = "TIDEMILL_TX_TEST_CHILD"
 
