@@ -56,11 +56,20 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// chance is a number in [0, n) that follows from the seed and the attempt.
+// chance is a number in [0, n) that follows from the seed and the attempt; habit is one that is the same for all tries of an instance.
 func (l *ledger) chance(ctx context.Context, of string, n uint64) int {
 	info, _ := engine.Info(ctx)
+	return l.draw(n, info.Key(), info.Try, of)
+}
+
+func (l *ledger) habit(ctx context.Context, of string, n uint64) int {
+	info, _ := engine.Info(ctx)
+	return l.draw(n, info.Key(), of)
+}
+
+func (l *ledger) draw(n uint64, from ...any) int {
 	h := fnv.New64a()
-	_, _ = fmt.Fprint(h, l.seed, info.Key(), info.Try, of)
+	_, _ = fmt.Fprint(h, append(from, l.seed)...)
 	return int(h.Sum64() >> 20 % n) //nolint:gosec // below n
 }
 
@@ -111,13 +120,14 @@ func (l *ledger) surely(ctx context.Context, read ...proof) (proof, error) {
 	return me, l.dawdle(ctx)
 }
 
-// dawdle takes a moment, seldom a long one. Some bodies do not listen to their context.
+// dawdle takes a moment, seldom a long one. Some are always slow, so that one that was frozen wakes up beside its replacement, and some do
+// not listen to their context.
 func (l *ledger) dawdle(ctx context.Context) error {
 	d := time.Duration(1+l.chance(ctx, "pause", 30)) * time.Millisecond
-	switch l.chance(ctx, "long", 25) {
-	case 0:
-		d = 1500 * time.Millisecond
-	case 1, 2:
+	switch {
+	case l.habit(ctx, "slow", 15) == 0:
+		d = 500*time.Millisecond + time.Duration(l.chance(ctx, "slow", 3500))*time.Millisecond
+	case l.chance(ctx, "long", 10) == 0:
 		d = 300 * time.Millisecond
 	}
 	if l.chance(ctx, "deaf", 5) == 0 {
