@@ -12,6 +12,8 @@ type Reader interface {
 	DAGHeads(ctx context.Context) ([]DAGStatus, error)
 	// Spec returns the definition of one version of a DAG. ErrNotFound when it was never registered.
 	Spec(ctx context.Context, dag, version string) (Spec, error)
+	// DAGVersions returns the versions of a DAG that were ever registered, oldest first; none for a DAG that was not.
+	DAGVersions(ctx context.Context, dag string) ([]DAGVersion, error)
 	// Runs returns the runs that fit, in the order asked for, and how many fit in all.
 	Runs(ctx context.Context, f RunFilter) ([]RunRow, int, error)
 	// RunByID returns one run. ErrNotFound when there is none.
@@ -37,6 +39,8 @@ type Reader interface {
 	Pools(ctx context.Context) ([]PoolRow, error)
 	// RunAssets returns the events that triggered a run, oldest first.
 	RunAssets(ctx context.Context, run int64) ([]AssetEvent, error)
+	// RunEvents returns the ids of the asset events that triggered each of these runs, ascending; runs without any are left out.
+	RunEvents(ctx context.Context, runs []int64) (map[int64][]int64, error)
 	// AssetEvents returns the newest events of an asset, or of all for "", newest first.
 	AssetEvents(ctx context.Context, asset string, limit int) ([]AssetEvent, error)
 	Workers(ctx context.Context) ([]WorkerRow, error)
@@ -89,6 +93,12 @@ type WorkerRow struct {
 	JoinedAt time.Time
 	BeatAt   time.Time
 	Leases   int
+}
+
+// A DAGVersion is a version of a DAG's definition.
+type DAGVersion struct {
+	Version string    // hash of its structure
+	At      time.Time // when it was first registered
 }
 
 // A PoolRow is a pool and how it stands.

@@ -227,7 +227,7 @@ func (v *viewer) nodes(r RunRow, t TaskSpec, runner TaskView) []TaskView {
 		tv := runner
 		tv.Task, tv.Runner, tv.State, tv.StartedAt, tv.EndedAt = n.ID, t.ID, n.State, n.StartedAt, n.EndedAt
 		tv.Message, tv.Details, tv.Upstream, tv.Error, tv.Reason, tv.RetryAt, tv.Ended = n.Message, n.Details, n.Upstream, "", "", nil, ""
-		tv.Body = ""
+		tv.Body, tv.Note, tv.Question = "", "", nil // those are the runner's
 		if n.State == Failed || n.State == UpstreamFailed {
 			tv.Error = n.Message
 		}

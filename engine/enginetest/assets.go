@@ -106,6 +106,19 @@ func (s *Store) RunAssets(ctx context.Context, key int64) ([]engine.AssetEvent, 
 	})
 }
 
+// RunEvents implements engine.Reader.
+func (s *Store) RunEvents(ctx context.Context, runs []int64) (map[int64][]int64, error) {
+	return query(ctx, s, "RunEvents", func(time.Time) (map[int64][]int64, error) {
+		out := map[int64][]int64{}
+		for _, key := range runs {
+			if r := s.runs[key]; r != nil && len(r.events) > 0 {
+				out[key] = slices.Sorted(slices.Values(r.events))
+			}
+		}
+		return out, nil
+	})
+}
+
 // AssetEvents implements engine.Reader.
 func (s *Store) AssetEvents(ctx context.Context, asset string, limit int) ([]engine.AssetEvent, error) {
 	return query(ctx, s, "AssetEvents", func(time.Time) ([]engine.AssetEvent, error) {

@@ -141,6 +141,7 @@ func assetRun(f *fixture) {
 	equal(f, "left", idsOf(f.pending("c")), idsOf(p[2:]))
 	equal(f, "left of the other", len(f.pending("other")), 3)
 	equal(f, "remembered", idsOf(got[[]engine.AssetEvent](f)(f.RunAssets(f.ctx, key))), idsOf(p[:2]))
+	equal(f, "of several runs", got[map[int64][]int64](f)(f.RunEvents(f.ctx, []int64{key, run})), map[int64][]int64{key: idsOf(p[:2])})
 	equal(f, "of another run", len(got[[]engine.AssetEvent](f)(f.RunAssets(f.ctx, run))), 0)
 	manual := f.queued("c", 1)
 	equal(f, "started before manual ones", f.start(1, "c"), []int64{key})

@@ -132,6 +132,10 @@ func registerVersions(f *fixture) {
 	if st := register("v1", "changed"); st.Version != "v1" || st.Spec.Doc != "one \x00 zero byte" {
 		f.Errorf("back at v1: version %q with spec %q", st.Version, st.Spec.Doc)
 	}
+	versions := got[[]engine.DAGVersion](f)(f.DAGVersions(f.ctx, "d"))
+	equal(f, "versions", len(versions), 2)
+	equal(f, "oldest first", []string{versions[0].Version, versions[1].Version}, []string{"v1", "v2"})
+	equal(f, "of what there is not", len(got[[]engine.DAGVersion](f)(f.DAGVersions(f.ctx, "nope"))), 0)
 	for version, doc := range map[string]string{"v1": "one \x00 zero byte", "v2": "two"} {
 		have, _ := json.Marshal(got[engine.Spec](f)(f.Spec(f.ctx, "d", version)))
 		want, _ := json.Marshal(spec(doc))

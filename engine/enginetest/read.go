@@ -56,6 +56,16 @@ func (s *Store) Spec(ctx context.Context, id, version string) (engine.Spec, erro
 	})
 }
 
+// DAGVersions implements engine.Reader.
+func (s *Store) DAGVersions(ctx context.Context, id string) ([]engine.DAGVersion, error) {
+	return query(ctx, s, "DAGVersions", func(time.Time) ([]engine.DAGVersion, error) {
+		if d := s.dags[id]; d != nil {
+			return slices.Clone(d.versions), nil
+		}
+		return nil, nil
+	})
+}
+
 // Workers implements engine.Reader: by id.
 func (s *Store) Workers(ctx context.Context) ([]engine.WorkerRow, error) {
 	return query(ctx, s, "Workers", func(time.Time) ([]engine.WorkerRow, error) {

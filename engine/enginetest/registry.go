@@ -14,6 +14,7 @@ import (
 type dag struct {
 	status   engine.DAGStatus // Spec is empty: it is in specs
 	specs    map[string]engine.Spec
+	versions []engine.DAGVersion
 	byID     map[string]*run
 	byDate   map[int64]*run // by the logical date in Unix nanoseconds
 	all      []*run         // by key
@@ -61,6 +62,7 @@ func (s *Store) register(rec engine.DAGRecord, now time.Time) engine.DAGStatus {
 	}
 	if _, known := d.specs[rec.Version]; !known {
 		d.specs[rec.Version] = copySpec(rec.Spec)
+		d.versions = append(d.versions, engine.DAGVersion{Version: rec.Version, At: now})
 	}
 	s.schedule(d, rec.Spec.Assets)
 	d.status.Version = rec.Version

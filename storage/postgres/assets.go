@@ -160,6 +160,22 @@ func (s *Store) RunAssets(ctx context.Context, run int64) ([]engine.AssetEvent, 
 	return out, nil
 }
 
+// RunEvents implements engine.Reader.
+func (s *Store) RunEvents(ctx context.Context, runs []int64) (map[int64][]int64, error) {
+	type pair struct{ run, event int64 }
+	pairs, err := query(ctx, s.look, func(row pgx.CollectableRow) (p pair, err error) {
+		return p, row.Scan(&p.run, &p.event)
+	}, `SELECT run_id, event_id FROM tidemill.run_assets WHERE run_id = ANY($1) ORDER BY run_id, event_id`, runs)
+	if err != nil {
+		return nil, fmt.Errorf("read which asset events triggered %d runs: %w", len(runs), err)
+	}
+	out := map[int64][]int64{}
+	for _, p := range pairs {
+		out[p.run] = append(out[p.run], p.event)
+	}
+	return out, nil
+}
+
 // AssetEvents implements engine.Reader.
 func (s *Store) AssetEvents(ctx context.Context, asset string, limit int) ([]engine.AssetEvent, error) {
 	which, args := ``, []any{limit}

@@ -126,6 +126,17 @@ func (s *Store) Spec(ctx context.Context, dag, version string) (engine.Spec, err
 	return spec, nil
 }
 
+// DAGVersions implements engine.Reader.
+func (s *Store) DAGVersions(ctx context.Context, dag string) ([]engine.DAGVersion, error) {
+	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (v engine.DAGVersion, err error) {
+		return v, row.Scan(&v.Version, &v.At)
+	}, `SELECT version, created_at FROM tidemill.dag_versions WHERE dag_id = $1 ORDER BY created_at, version`, dag)
+	if err != nil {
+		return nil, fmt.Errorf("read the versions of DAG %q: %w", dag, err)
+	}
+	return out, nil
+}
+
 // SetPaused implements engine.Registry.
 func (s *Store) SetPaused(ctx context.Context, dag string, paused bool) error {
 	return s.change(ctx, fmt.Sprintf("pause DAG %q (%t)", dag, paused),
