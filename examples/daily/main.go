@@ -25,8 +25,7 @@ func main() { cli.Main(cli.DAGs(sales()), cli.Streams(orders())) }
 func sales() engine.AnyDAG {
 	d := engine.New[engine.NoParams]("sales",
 		engine.Schedule("0 2 * * *", "Europe/Zurich"), // the run of the 5th is due on the 6th at two
-		engine.StartDate(time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)),
-		engine.Catchup(), // each day that was missed while nothing ran
+		engine.Catchup(), // each day that was missed while nothing ran; older ones are for backfills
 		engine.AfterWatermark("orders", 6*time.Hour), // and not before all orders of the day are in; else it fails, saying so
 		engine.DefaultRetry(engine.Retry{Max: 2, Initial: 5 * time.Minute, Multiplier: 2}))
 	total := engine.After(d.Run(), "sum", func(_ context.Context, r Run) (string, error) {

@@ -1,10 +1,14 @@
 // Limits keep tasks from treading on each other's toes: across a run, across the DAG's runs, across DAGs and across machines. What is held
-// back says so and by what: `task why crawl RUN fetch`.
+// back says so and by what.
 //
 //	go run ./examples/limits serve                          # and in another terminal:
-//	go run ./examples/limits pool set web 3                 # a pool is shared by tasks of any DAG; without it they wait
-//	go run ./examples/limits dag trigger crawl --wait
-//	go run ./examples/limits worker --queues heavy          # say on a machine with more memory: index waits for it
+//	go run ./examples/limits dag trigger crawl
+//	go run ./examples/limits task why crawl RUN 'fetch[0]'  # there is no pool "web": make it
+//	go run ./examples/limits pool set web 3                 # shared by tasks of any DAG
+//	go run ./examples/limits task why crawl RUN index       # no live worker serves its queue "heavy"
+//
+// The run ends once some process serves that queue: `serve --queues default,heavy`, or `worker --queues heavy` on a machine with more memory and
+// TIDEMILL_DATABASE_URL set to the same database.
 package main
 
 import (
