@@ -131,13 +131,6 @@ func (w *world) row(key int64) engine.RunRow {
 	return rows[0]
 }
 
-func (w *world) dagOf(key int64) string {
-	if a := w.eyes.runs[key]; a != nil {
-		return a.row.DAG
-	}
-	panic("a run that nobody has seen")
-}
-
 // someRun is one of the runs, rather a young one.
 func (w *world) someRun() (engine.RunRow, bool) {
 	w.store.quiet++

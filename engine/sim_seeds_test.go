@@ -29,7 +29,7 @@ import (
 // export_test.go drives the loops. Not simulated: streams' bodies, logs, task transactions, versions, jitter (it draws from another source).
 var (
 	simFrom  = flag.Uint64("sim.from", 1, "first seed of the simulation")
-	simSeeds = flag.Int("sim.seeds", 150, "how many seeds are simulated")
+	simSeeds = flag.Int("sim.seeds", 100, "how many seeds are simulated")
 	simSteps = flag.Int("sim.steps", 350, "steps with faults of each")
 )
 
@@ -90,7 +90,7 @@ func (d *drawn) String() string {
 }
 
 func TestSimulationReplays(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(10) {
 		a, b := simulate(seed, nil, true), simulate(seed, nil, true)
 		if !slices.Equal(a.trace, b.trace) {
 			for i := range a.trace {

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"log/slog"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/coder/quartz"
@@ -32,8 +30,9 @@ type world struct {
 	idle    []*coroutine
 	on      *thread // which runs just now; nil: the world itself
 
-	calm    bool // no faults any more
-	serial  int  // of outputs
+	slow    string // kind of turns that take long to be stored in this world; "": none
+	calm    bool   // no faults any more
+	serial  int    // of outputs
 	made    map[int]made
 	broken  *mutation // nil: the engine as it is
 	wrong   error     // the first violation
@@ -47,23 +46,6 @@ type world struct {
 type made struct {
 	lease engine.Lease
 	pos   int // in a list
-}
-
-// A process is one of the programs that share the store. It is alive, frozen or dead; dead ones are replaced by new ones.
-type process struct {
-	w      *world
-	id     int
-	r      *engine.Stepped
-	ctx    context.Context
-	kill   context.CancelFunc
-	skew   time.Duration // of its clock
-	frozen time.Time     // until
-	dead   bool
-	leaves bool // it drains
-	joined bool
-	worker bool // schedules nothing
-	nextAt time.Time
-	doing  map[string]bool // kinds of turns in flight
 }
 
 // A thread is something that a process does, up to its end, with a halt wherever it asks the store: others go on then.
@@ -116,6 +98,9 @@ func newWorld(seed uint64, broken *mutation) *world {
 	inner.Repeat = w.chance(0.3)
 	inner.Fail = w.halt
 	w.eyes = newObserver(w, inner)
+	if w.chance(0.3) {
+		w.slow = []string{"timers", "waits", "queued", "held", "complete0", "reap", "triggered", "scheduled"}[w.rnd.IntN(8)]
+	}
 	w.store = &watched{Store: inner, w: w}
 	w.dags = w.draw()
 	return w
@@ -151,10 +136,13 @@ func (c simClock) Now(...string) time.Time {
 	}
 	return c.w.now.Add(c.p.skew)
 }
+
 func (c simClock) Since(t time.Time, _ ...string) time.Duration { return c.Now().Sub(t) }
+
 func (c simClock) Until(t time.Time, _ ...string) time.Duration { return t.Sub(c.Now()) }
 
 func (c simClock) NewTicker(time.Duration, ...string) *quartz.Ticker { panic("not simulated") }
+
 func (c simClock) TickerFunc(context.Context, time.Duration, func() error, ...string) quartz.Waiter {
 	panic("not simulated")
 }
@@ -196,12 +184,14 @@ func (w *world) start(p *process, what string, f func()) *thread {
 func (w *world) resume(i int) {
 	t := w.threads[i]
 	w.on = t
-	t.next()
+	_, kept := t.next() // not kept: it has panicked
 	w.on = nil
-	if t.do != nil {
+	switch {
+	case kept && t.do != nil:
 		return
+	case kept:
+		w.idle = append(w.idle, t.coroutine)
 	}
-	w.idle = append(w.idle, t.coroutine)
 	for j := range w.threads {
 		if w.threads[j] == t {
 			w.threads = append(w.threads[:j], w.threads[j+1:]...)
@@ -231,196 +221,6 @@ func (w *world) able(t *thread) bool {
 		return false
 	}
 	return !w.now.Before(t.wake) || t.until != nil && t.until.Err() != nil
-}
-
-// halt is where a thread asks the store: here others get their turn, and things go wrong. The store calls it before an operation and, with
-// ".commit", after it.
-func (w *world) halt(op string) error {
-	t := w.on
-	if t == nil || w.store.quiet > 0 {
-		return nil
-	}
-	before := !strings.HasSuffix(op, ".commit")
-	if err := w.strike(t, op, before); err != nil {
-		return err
-	}
-	for w.chance(0.3) {
-		t.yield(struct{}{})
-		if err := w.gone(t, before); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *world) gone(t *thread, before bool) error {
-	if !t.p.dead {
-		return nil
-	}
-	if t.ghost && before {
-		t.ghost = false
-		return nil // it was on its way already
-	}
-	return errDead
-}
-
-// strike lets a fault happen where a thread asks the store.
-func (w *world) strike(t *thread, op string, before bool) error {
-	if err := w.gone(t, before); err != nil {
-		return err
-	}
-	if w.calm {
-		return nil
-	}
-	switch x := w.rnd.Float64(); {
-	case x < 0.002:
-		w.say("p%d crashes at %s", t.p.id, op)
-		w.crash(t.p)
-		return errDead
-	case x < 0.004:
-		t.p.frozen = w.now.Add(w.upTo(60 * time.Second))
-		w.say("p%d freezes at %s until %s", t.p.id, op, t.p.frozen.Format(time.TimeOnly))
-		for w.now.Before(t.p.frozen) && !t.p.dead {
-			t.yield(struct{}{})
-		}
-		return w.gone(t, before)
-	case x < 0.02:
-		w.say("p%d %s: fault at %s", t.p.id, t.what, op)
-		return errFault
-	}
-	return nil
-}
-
-// crash kills a process. Of what its threads have sent to the store some arrives all the same, later.
-func (w *world) crash(p *process) {
-	p.dead = true
-	p.kill()
-	for _, t := range w.threads {
-		if t.p == p && t != w.on {
-			t.ghost = w.chance(0.5)
-		}
-	}
-}
-
-// launch makes a process and lets it join.
-func (w *world) launch() *process {
-	p := &process{w: w, id: len(w.procs), doing: map[string]bool{}, worker: len(w.procs) > 0 && w.chance(0.2), nextAt: w.now}
-	if w.chance(0.5) {
-		p.skew = w.upTo(48*time.Hour) - 24*time.Hour
-	}
-	p.ctx, p.kill = context.WithCancel(context.Background())
-	slots := 1 + w.rnd.IntN(6)
-	r, err := engine.NewStepped(engine.Config{
-		Store: w.store, Catalog: w.dags.catalog, Clock: simClock{w, p}, Log: slog.New(slog.DiscardHandler), Name: fmt.Sprint("p", p.id), Build: "sim",
-		Slots: slots, WorkerOnly: p.worker, Deliver: map[string]engine.DeliverFunc{receiver: func(_ context.Context, m engine.Message) error { return w.deliver(m) }},
-	}, func(l engine.Lease, run func()) { w.attempt(p, l, run) })
-	if err != nil {
-		panic(err)
-	}
-	p.r = r
-	w.procs = append(w.procs, p)
-	w.say("p%d starts with %d slots, skew %s", p.id, slots, p.skew)
-	w.start(p, "join", func() {
-		for !p.joined && !p.dead {
-			if err := r.Join(p.ctx); err == nil {
-				p.joined = true
-			} else if !w.sleep(p.ctx, time.Second) {
-				return
-			}
-		}
-	})
-	return p
-}
-
-// attempt runs an attempt that a process has begun.
-func (w *world) attempt(p *process, l engine.Lease, run func()) {
-	w.eyes.begun(p, l)
-	w.start(p, "attempt", run).lease = l
-}
-
-// deliver takes a message, or does not.
-func (w *world) deliver(engine.Message) error {
-	if !w.calm && w.chance(0.1) {
-		return errFault
-	}
-	return nil
-}
-
-// alive are the processes that can be asked something.
-func (w *world) alive() []*process {
-	var out []*process
-	for _, p := range w.procs {
-		if !p.dead && p.joined && !w.now.Before(p.frozen) {
-			out = append(out, p)
-		}
-	}
-	return out
-}
-
-// once starts a turn of a process unless one of its kind is in flight.
-func (w *world) once(p *process, what string, f func() error) {
-	if p.doing[what] {
-		return
-	}
-	w.start(p, what, func() {
-		if err := f(); err != nil && !expected(err) {
-			w.violated("p%d %s: %v", p.id, what, err)
-		}
-	})
-}
-
-// expected tells whether an error is one of the faults.
-func expected(err error) bool {
-	return errors.Is(err, errFault) || errors.Is(err, errDead) || errors.Is(err, context.Canceled)
-}
-
-// turnsOf are the kinds of turns that a process takes.
-var turnsOf = append([]string{"claim", "beat", "reap", "look", "deliver", "complete0", "complete1"}, engine.ScheduleTurns...)
-
-func (w *world) take(p *process, what string) {
-	if p.leaves && what != "beat" && !strings.HasPrefix(what, "complete") {
-		return
-	}
-	schedules := what != "claim" && what != "beat" && what != "look" && !strings.HasPrefix(what, "complete")
-	if p.worker && schedules {
-		return
-	}
-	switch what {
-	case "claim":
-		w.once(p, what, func() error {
-			if w.chance(0.2) {
-				if err := p.r.Refresh(p.ctx); err != nil {
-					return err
-				}
-			}
-			for {
-				if more, err := p.r.ClaimOnce(p.ctx); err != nil || !more {
-					return err
-				}
-			}
-		})
-	case "beat":
-		w.once(p, what, func() error { p.r.BeatOnce(p.ctx); return nil })
-	case "reap":
-		w.once(p, what, func() error { p.r.ReapOnce(p.ctx); return nil })
-	case "look":
-		w.once(p, what, func() error { return p.r.Look(p.ctx) })
-	case "deliver":
-		w.once(p, what, func() error { return p.r.DeliverOnce(p.ctx, []string{receiver}) })
-	case "complete0", "complete1":
-		if n := int(what[len(what)-1] - '0'); p.r.Ended(n) {
-			w.once(p, what, func() error { p.r.CompleteOnce(p.ctx, n); return nil })
-		}
-	default:
-		// The loop of the scheduler takes one step after the other.
-		if !p.doing["schedule"] {
-			p.doing["schedule"] = true
-			w.once(p, what, func() error {
-				defer delete(p.doing, "schedule")
-				return p.r.Schedule(p.ctx, what)
-			})
-		}
-	}
 }
 
 // pass lets time pass, and with it the hearts beat.
@@ -493,51 +293,6 @@ func (w *world) step() {
 		}
 	default:
 		w.fault(ps)
-	}
-}
-
-// fault lets something happen to a process.
-func (w *world) fault(ps []*process) {
-	live := 0
-	for _, p := range w.procs {
-		if !p.dead {
-			live++
-		}
-	}
-	if live < 3 && w.chance(0.6) {
-		w.launch()
-		return
-	}
-	if len(ps) == 0 {
-		return
-	}
-	p := ps[w.rnd.IntN(len(ps))]
-	switch x := w.rnd.Float64(); {
-	case x < 0.2:
-		w.say("p%d is killed", p.id)
-		w.crash(p)
-	case x < 0.5:
-		p.frozen = w.now.Add(w.upTo(2 * time.Minute))
-		w.say("p%d freezes until %s", p.id, p.frozen.Format(time.TimeOnly))
-	case x < 0.7 && !p.leaves && live > 1:
-		p.leaves = true
-		w.say("p%d drains", p.id)
-		p.r.Drain(w.chance(0.5))
-		w.once(p, "leave", func() error {
-			if !w.sleep(p.ctx, 10*time.Second) {
-				return nil
-			}
-			p.r.Drain(true)
-			for range 60 {
-				if p.r.Busy() == 0 || !w.sleep(p.ctx, time.Second) {
-					break
-				}
-			}
-			err := p.r.Leave(p.ctx)
-			p.dead = true
-			p.kill()
-			return err
-		})
 	}
 }
 
