@@ -315,9 +315,6 @@ func (v *view) leftovers() {
 		if in := v.a.at[q.TaskKey]; in.Try != q.Try {
 			v.wrong("try %d of %s is queued; it is at %d", q.Try, name(q.TaskKey), in.Try)
 		}
-		if v.a.at[q.TaskKey].State == engine.Restarting && !q.Leased {
-			v.wrong("%s is restarting and nobody works on it", name(q.TaskKey))
-		}
 	}
 	timers, err := v.o.store.Timers(v.o.ctx, runs)
 	must(err)
