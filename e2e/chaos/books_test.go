@@ -32,7 +32,6 @@ var books = []struct{ fault, sql string }{
 	{"a message was not delivered", `SELECT id, kind, type, state, tries, error FROM tidemill.outbox WHERE state <> 'delivered'`},
 	{"a body complained", `SELECT what FROM chaos.complaints`},
 	{"an attempt was written twice", `SELECT * FROM chaos.rewritten`},
-	{"a try was begun twice", `SELECT run, task, element, try, array_agg(worker) FROM chaos.begun GROUP BY 1, 2, 3, 4 HAVING count(*) > 1`},
 	{"a success through Tx has not exactly one effect", `SELECT s.run_id, s.task_id, s.map_index, s.try, s.worker, count(e.run) FROM (` + ours + `) s
 		LEFT JOIN chaos.effects e ON (e.run, e.task, e.element, e.try) = (s.run_id, s.task_id, s.map_index, s.try)
 		WHERE s.task_id LIKE 'tx\_%' GROUP BY 1, 2, 3, 4, 5 HAVING count(e.run) <> 1`},

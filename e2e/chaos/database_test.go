@@ -22,6 +22,7 @@ import (
 type database struct {
 	opts   postgres.Options
 	server *postgres.Server
+	gone   atomic.Bool
 	outage atomic.Int64 // when it was last away, Unix milliseconds
 }
 
@@ -87,14 +88,14 @@ func (d *database) stop(ctx context.Context, immediately bool) error {
 
 // restart stops the server, keeps it away for a while and starts it again.
 func (d *database) restart(ctx context.Context, immediately bool, away time.Duration) error {
-	d.away()
+	d.gone.Store(true)
 	if err := d.stop(ctx, immediately); err != nil {
 		return err
 	}
-	d.away()
 	_ = pause(ctx, away)
 	err := d.start(context.WithoutCancel(ctx))
 	d.away()
+	d.gone.Store(false)
 	return err
 }
 
@@ -103,5 +104,5 @@ func (d *database) away() { d.outage.Store(time.Now().UnixMilli()) }
 
 // wasAway tells whether the database was away at some time since, or just before.
 func (d *database) wasAway(since time.Time) bool {
-	return d.outage.Load() > since.Add(-5*time.Second).UnixMilli()
+	return d.gone.Load() || d.outage.Load() > since.Add(-5*time.Second).UnixMilli()
 }
