@@ -13,7 +13,8 @@ type BackfillStore interface {
 	// AdoptRuns makes existing runs part of a backfill (reprocessing).
 	AdoptRuns(ctx context.Context, backfill int64, runs []int64) error
 	SetBackfillPaused(ctx context.Context, id int64, paused bool) error
-	// EndBackfill sets its completion time if it has none, and cancelled with it.
+	// EndBackfill sets its completion time if it has none, and cancelled with it. It is paused no more: a run of it that is
+	// cleared later can start.
 	EndBackfill(ctx context.Context, id int64, cancelled bool) error
 	// FinishBackfills ends the open backfills of which every run is over and returns their ids. A paused one stays open.
 	FinishBackfills(ctx context.Context) ([]int64, error)

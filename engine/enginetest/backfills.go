@@ -78,6 +78,7 @@ func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool) error
 		if b.row.CompletedAt == nil {
 			b.row.CompletedAt, b.row.UpdatedAt, b.row.Cancelled = &now, now, cancelled
 		}
+		b.row.Paused = false
 		return nil
 	})
 }

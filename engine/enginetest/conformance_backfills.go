@@ -48,8 +48,10 @@ var backfillCases = []conformanceCase{
 	{"an end is set once", func(f *fixture) {
 		f.dag("d", 0)
 		id, _ := f.backfill("d", 0, 1)
+		f.ok(f.SetBackfillPaused(f.ctx, id, true))
 		f.ok(f.EndBackfill(f.ctx, id, true))
 		first := f.getBackfill(id)
+		equal(f, "paused: nobody could resume it, and a run of it that is cleared would never start", first.Paused, false)
 		equal(f, "cancelled", first.Cancelled, true)
 		equal(f, "ended", first.CompletedAt != nil, true)
 		f.ok(f.EndBackfill(f.ctx, id, false))

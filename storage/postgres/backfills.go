@@ -96,7 +96,7 @@ func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool) error
 	return s.change(ctx, fmt.Sprintf("end backfill %d", id), `UPDATE tidemill.backfills SET
 			cancelled = CASE WHEN completed_at IS NULL THEN $2 ELSE cancelled END,
 			updated_at = CASE WHEN completed_at IS NULL THEN now() ELSE updated_at END,
-			completed_at = coalesce(completed_at, now())
+			completed_at = coalesce(completed_at, now()), paused = false
 		WHERE id = $1`, id, cancelled)
 }
 
