@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -73,7 +74,11 @@ func Try(ctx context.Context, catalog *engine.Catalog, dag string, t Trial) (*Ou
 	}
 	clock := &skipping{Clock: quartz.NewReal()}
 	store := NewStore(clock)
-	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: t.Log, Secrets: t.Secrets, Poll: 2 * time.Millisecond})
+	queues, err := t.prepare(ctx, catalog, store)
+	if err != nil {
+		return nil, fmt.Errorf("run DAG %s: %w", dag, err)
+	}
+	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Queues: queues, Log: t.Log, Secrets: t.Secrets, Poll: 2 * time.Millisecond})
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +91,36 @@ func Try(ctx context.Context, catalog *engine.Catalog, dag string, t Trial) (*Ou
 		return nil, fmt.Errorf("run DAG %s: %w", dag, err)
 	}
 	return o, nil
+}
+
+// trialSlots are those of each pool in a trial: enough for a task that takes many.
+const trialSlots = 1 << 20
+
+// prepare makes every pool that the DAGs name, and lists their queues: a trial has room for all. It refuses answers that nobody asks for.
+func (t *Trial) prepare(ctx context.Context, catalog *engine.Catalog, store *Store) (queues []string, err error) {
+	asks := map[string]bool{}
+	queues = []string{engine.DefaultQueue}
+	for _, id := range catalog.IDs() {
+		d, _ := catalog.DAG(id)
+		for _, task := range d.Spec.Tasks {
+			asks[task.ID] = asks[task.ID] || len(task.Answers) > 0
+			if !slices.Contains(queues, task.Queue) {
+				queues = append(queues, task.Queue)
+			}
+			if task.Pool == "" {
+				continue
+			}
+			if err := store.SetPool(ctx, engine.Pool{Name: task.Pool, Slots: trialSlots}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for task := range t.Answers {
+		if !asks[task] {
+			return nil, &engine.InvalidError{Field: "answer", Message: fmt.Sprintf("no task %q asks anything", task)}
+		}
+	}
+	return queues, nil
 }
 
 func (t *Trial) run(ctx context.Context, r *engine.Runtime, store *Store, clock *skipping, dag string, ended chan error) (*Outcome, error) {

@@ -60,3 +60,20 @@ func TestOnceErrs(t *testing.T) {
 		t.Errorf("a context that is over: %v", err)
 	}
 }
+
+// A trial has room for all: pools that nobody has made and queues that nobody else serves.
+func TestPoolsAndQueuesOfATrial(t *testing.T) {
+	d := engine.New[engine.NoParams]("d")
+	engine.Sink(d.Run(), "pooled", func(context.Context, engine.Run[engine.NoParams]) error { return nil }, engine.InPool("none", 7))
+	engine.Sink(d.Run(), "queued", func(context.Context, engine.Run[engine.NoParams]) error { return nil }, engine.Queue("gpu"))
+	if o := enginetest.Run(t, d, nil); o.Run.State != engine.RunSuccess {
+		t.Errorf("the run is %s", o.Run.State)
+	}
+	catalog, err := engine.Compile(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := enginetest.Try(t.Context(), catalog, "d", enginetest.Trial{Answers: map[string]string{"pooled": "yes"}}); err == nil {
+		t.Error("an answer that nobody asks for is taken")
+	}
+}
