@@ -127,13 +127,11 @@ func (g *graph) zone() *time.Location {
 
 func isConflict(err error) bool { return errors.Is(err, ErrConflict) }
 
-// endOfTarget says how an instance that waits for another run ends with it.
+// endOfTarget says how an instance that waits for another run ends with it. When that run is over, whatever its end, the body goes on and
+// looks at it: what was read of the wait may be old by now.
 func endOfTarget(w DueWait) *AttemptEnd {
-	switch w.Target {
-	case RunSuccess:
-		return nil // its body goes on and yields the run
-	case RunFailed:
-		return &AttemptEnd{Ending: EndFailed, Error: fmt.Sprintf("run %s of %s has failed", w.RunID, w.DAG)}
+	if w.Target.Terminal() {
+		return nil
 	}
 	return &AttemptEnd{Ending: EndFailed, Error: fmt.Sprintf("run %s of %s is not there any more", w.RunID, w.DAG)}
 }
