@@ -29,3 +29,8 @@ func do(t *testing.T, req *http.Request) (string, *http.Response) {
 	}
 	return string(body), r
 }
+
+func newRequest(t *testing.T, method, url string) (*http.Request, error) {
+	t.Helper()
+	return http.NewRequestWithContext(t.Context(), method, url, nil)
+}

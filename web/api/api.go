@@ -29,7 +29,10 @@ type Deps struct {
 }
 
 // server answers the API's calls.
-type server struct{ Deps }
+type server struct {
+	Deps
+	book *versionBook
+}
 
 // by is who does what is asked for here, as history tells it.
 const by = "rest_api"
@@ -46,7 +49,7 @@ func Mount(r chi.Router, d Deps) {
 }
 
 func mount(r chi.Router, d Deps) {
-	s := &server{d}
+	s := &server{d, &versionBook{known: map[[2]string]*DagVersion{}}}
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
 			OpenAPI: "3.1.0",
@@ -69,6 +72,11 @@ func mount(r chi.Router, d Deps) {
 	s.xcoms(a)
 	s.backfills(a)
 	s.tasks(a)
+	s.versions(a)
+	s.pools(a)
+	s.assets(a)
+	s.assetEvents(a)
+	s.questions(a)
 	s.monitor(a)
 	s.streams(a)
 	s.events(a)
@@ -77,6 +85,7 @@ func mount(r chi.Router, d Deps) {
 		WriteError(w, fail(http.StatusNotFound, "there is no %s %s here: see /api/v2/docs for what there is", r.Method, r.URL.Path))
 	}
 	r.Get("/api/v2"+instancesPath+"/{task_id}/links", absent) // where the number of an element may stand
+	r.Get("/api/v2/assets/aliases", absent)                   // where the id of an asset may stand
 	r.HandleFunc("/api/*", absent)
 	r.HandleFunc("/auth/*", absent)
 }
@@ -126,7 +135,7 @@ var errorSchema = &huma.Schema{Type: huma.TypeObject, Required: []string{"detail
 // tagOf groups the calls in the documentation.
 func tagOf(path string) string {
 	tag := ""
-	for _, known := range []string{"dags", "dagRuns", "taskInstances", "backfills", "streams", "events", "monitor", "version", "tasks"} {
+	for _, known := range []string{"dags", "dagRuns", "taskInstances", "backfills", "streams", "events", "monitor", "version", "tasks", "pools", "assets", "dagVersions", "hitlDetails"} {
 		if containsSegment(path, known) {
 			tag = known
 		}

@@ -79,7 +79,7 @@ type ClearTaskInstancesBody struct {
 	IncludePast         bool      `json:"include_past,omitempty"`
 	RunOnLatestVersion  *bool     `json:"run_on_latest_version,omitempty" nullable:"true" doc:"A run always goes on with the version that the live processes have"`
 	PreventRunningTasks bool      `json:"prevent_running_task,omitempty" doc:"Refuse when something selected runs"`
-	Note                *string   `json:"note,omitempty" nullable:"true"`
+	Note                *string   `json:"note,omitempty" nullable:"true" maxLength:"1000"`
 }
 
 type clearInput struct {
@@ -120,11 +120,20 @@ func (s *server) clearInstances(ctx context.Context, in *clearInput) (TaskInstan
 				return TaskInstanceCollectionResponse{}, err
 			}
 		}
+		if b.Note == nil {
+			continue
+		}
+		for i := range plan.found {
+			t := &plan.found[i]
+			if err := s.Control.NoteTask(ctx, t.DAG, t.RunID, t.Task, t.MapIndex, *b.Note, by); err != nil {
+				return TaskInstanceCollectionResponse{}, err
+			}
+		}
 	}
 	if !yes(b.DryRun) {
 		s.Pulse.Ring()
 	}
-	return instancesResponse(found), nil
+	return s.instancesResponse(ctx, found)
 }
 
 // runsToClear are the run that is named, with those before or after it, or all of a range of logical dates.
@@ -251,7 +260,7 @@ type DAGRunClearBody struct {
 	OnlyFailed         bool    `json:"only_failed,omitempty"`
 	OnlyNew            bool    `json:"only_new,omitempty"`
 	RunOnLatestVersion *bool   `json:"run_on_latest_version,omitempty" nullable:"true"`
-	Note               *string `json:"note,omitempty" nullable:"true"`
+	Note               *string `json:"note,omitempty" nullable:"true" maxLength:"1000"`
 }
 
 type clearRunInput struct {
@@ -273,6 +282,11 @@ func (s *server) clearRun(ctx context.Context, in *clearRunInput) (any, error) {
 		return nil, err
 	}
 	if !yes(in.Body.DryRun) {
+		if in.Body.Note != nil {
+			if err := s.Control.NoteRun(ctx, in.DagID, in.DagRunID, *in.Body.Note, by); err != nil {
+				return nil, err
+			}
+		}
 		s.Pulse.Ring()
 		return s.getRun(ctx, &in.RunPath)
 	}
@@ -314,5 +328,5 @@ func (s *server) picked(ctx context.Context, row engine.RunRow, keys []engine.Ta
 			found = append(found, instance{t, v.Run})
 		}
 	}
-	return instancesResponse(found), nil
+	return s.instancesResponse(ctx, found)
 }

@@ -17,7 +17,7 @@ func (s *server) dagRuns(a huma.API) {
 	route(s, a, http.MethodPost, runs+"/list", "get_list_dag_runs_batch", "List runs of several DAGs", s.batchRuns)
 	route(s, a, http.MethodPost, runs, "trigger_dag_run", "Trigger a run", s.trigger)
 	route(s, a, http.MethodGet, run, "get_dag_run", "Get a run", s.getRun)
-	route(s, a, http.MethodPatch, run, "patch_dag_run", "Set the state of a run", s.patchRun)
+	route(s, a, http.MethodPatch, run, "patch_dag_run", "Set the state or the note of a run", s.patchRun)
 }
 
 // RunPath names a run.
@@ -47,11 +47,8 @@ func (s *server) runPage(ctx context.Context, dags []string, f *DAGRunFilters) (
 	if err != nil {
 		return DAGRunCollectionResponse{}, err
 	}
-	page := DAGRunCollectionResponse{DagRuns: make([]DAGRunResponse, 0, len(rows)), TotalEntries: total}
-	for _, r := range rows {
-		page.DagRuns = append(page.DagRuns, runResponse(r))
-	}
-	return page, nil
+	all, err := s.runs(ctx, rows...)
+	return DAGRunCollectionResponse{DagRuns: all, TotalEntries: total}, err
 }
 
 // row finds a run.
@@ -74,7 +71,7 @@ func (s *server) getRun(ctx context.Context, in *RunPath) (DAGRunResponse, error
 	if err != nil {
 		return DAGRunResponse{}, err
 	}
-	return runResponse(row), nil
+	return s.run(ctx, row)
 }
 
 // TriggerDAGRunPostBody asks for a manual run.
@@ -135,7 +132,7 @@ func (s *server) trigger(ctx context.Context, in *triggerInput) (DAGRunResponse,
 		return DAGRunResponse{}, err
 	}
 	s.Pulse.Ring()
-	return runResponse(row), nil
+	return s.run(ctx, row)
 }
 
 // DAGRunPatchBody says what to change of a run.
@@ -158,7 +155,10 @@ func (s *server) patchRun(ctx context.Context, in *patchRunInput) (DAGRunRespons
 		return DAGRunResponse{}, err
 	}
 	if in.Body.Note != nil && in.has("note") {
-		return DAGRunResponse{}, invalid("a note is given when a run is triggered, and not changed afterwards", *in.Body.Note, "body", "note")
+		if err := s.Control.NoteRun(ctx, in.DagID, in.DagRunID, *in.Body.Note, by); err != nil {
+			return DAGRunResponse{}, err
+		}
+		s.Pulse.Ring()
 	}
 	if in.Body.State != nil && in.has("state") {
 		if err := s.setRunState(ctx, in.RunPath, *in.Body.State); err != nil {

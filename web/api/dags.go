@@ -158,11 +158,16 @@ func dagResponse(st engine.DAGStatus, now time.Time, stale bool) DAGResponse {
 	d := DAGResponse{
 		DagID: st.ID, DagDisplayName: st.ID, IsPaused: st.Paused, IsStale: stale, LastParsedTime: &seen, BundleVersion: optional(st.Version),
 		FileToken: base64.RawURLEncoding.EncodeToString([]byte(st.ID)), Description: optional(st.Spec.Doc),
-		TimetableSummary: optional(st.Spec.Schedule), Tags: []DagTag{}, MaxActiveTasks: st.Spec.MaxActiveTasks, MaxActiveRuns: &runs,
+		MaxConsecutiveFailedDagRuns: st.Spec.MaxFailedRuns,
+		TimetableSummary:            optional(st.Spec.Schedule), Tags: []DagTag{}, MaxActiveTasks: st.Spec.MaxActiveTasks, MaxActiveRuns: &runs,
 		IsBackfillable: st.Spec.Schedule != "", TimetablePeriodic: st.Spec.Schedule != "" && st.Spec.Schedule != "@once", Owners: append([]string{}, st.Spec.Owners...),
 	}
 	if st.Spec.Schedule != "" {
 		d.TimetableDescription = optional(st.Spec.Schedule + " " + st.Spec.Zone)
+	}
+	if st.Spec.Assets != nil {
+		d.TimetableSummary = optional(strings.Join(slices.DeleteFunc([]string{st.Spec.Schedule, "Asset"}, func(p string) bool { return p == "" }), " or "))
+		d.TimetableDescription = optional("Triggered by assets: " + strings.Join(st.Spec.Assets.Names(), ", "))
 	}
 	for _, t := range st.Spec.Tags {
 		d.Tags = append(d.Tags, DagTag{t, st.ID, st.ID})
@@ -235,10 +240,29 @@ func (s *server) dagDetails(ctx context.Context, in *DagPath) (DAGDetailsRespons
 	if err != nil {
 		return DAGDetailsResponse{}, err
 	}
+	versions, err := s.versionsOf(ctx, in.DagID)
+	if err != nil {
+		return DAGDetailsResponse{}, err
+	}
+	var latest *DagVersion
+	for i := range versions {
+		if *versions[i].BundleVersion == st.Version {
+			latest = &versions[i]
+		}
+	}
 	return DAGDetailsResponse{
+		LatestDagVersion: latest, DagRunTimeout: isoDuration(time.Duration(st.Spec.RunTimeout)), AssetExpression: assetExpression(st.Spec.Assets),
 		DAGResponse: d, Catchup: st.Spec.Catchup, Concurrency: st.Spec.MaxActiveTasks, DocMD: optional(st.Spec.Doc), StartDate: utc(st.Spec.StartDate), EndDate: utc(st.Spec.EndDate),
 		Params: paramsOf(st.Spec.Params), Timezone: optional(st.Spec.Zone), LastParsed: d.LastParsedTime, ActiveRunsCount: active,
 	}, nil
+}
+
+// isoDuration is a span of time as ISO 8601 has it; null for none.
+func isoDuration(d time.Duration) *string {
+	if d <= 0 {
+		return nil
+	}
+	return optional(fmt.Sprintf("PT%gS", d.Seconds()))
 }
 
 // paramsOf is the params as Airflow's details tell them: for each its schema.

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/tidemill/tidemill/engine"
@@ -42,14 +43,30 @@ func dependenciesOf(t engine.TaskView, run engine.RunState) []TaskDependencyResp
 	if t.Reason == "" {
 		return []TaskDependencyResponse{}
 	}
-	name := "Trigger Rule"
-	switch {
-	case t.State == engine.UpForRetry:
-		name = "Not In Retry Period"
-	case t.State != engine.None:
-		name = "Task Instance Slots Available"
-	case run == engine.RunQueued:
-		name = "Dagrun Running"
+	return []TaskDependencyResponse{{dependencyName(t, run), t.Reason}}
+}
+
+func dependencyName(t engine.TaskView, run engine.RunState) string {
+	switch t.State {
+	case engine.UpForRetry:
+		return "Not In Retry Period"
+	case engine.UpForReschedule:
+		return "Ready To Reschedule"
+	case engine.AwaitingInput, engine.Deferred, engine.Restarting:
+		return "Task Instance State"
+	case engine.None:
+		if run == engine.RunQueued {
+			return "Dagrun Running"
+		}
+		return "Trigger Rule"
 	}
-	return []TaskDependencyResponse{{name, t.Reason}}
+	switch {
+	case strings.Contains(t.Reason, "is paused"):
+		return "Dag Not Paused"
+	case strings.Contains(t.Reason, "pool "):
+		return "Pool Slots Available"
+	case strings.HasPrefix(t.Reason, "depends on past"):
+		return "Previous Dagrun State"
+	}
+	return "Task Instance Slots Available"
 }

@@ -93,8 +93,12 @@ func (s *server) snapshot(ctx context.Context, in *eventsInput) ([]event, error)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range rows {
-		events = append(events, event{"dag_run", r.DAG + "/" + r.RunID, runResponse(r)})
+	runs, err := s.runs(ctx, rows...)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		events = append(events, event{"dag_run", r.DagID + "/" + r.DagRunID, r})
 	}
 	backfills, _, err := s.Store.Backfills(ctx, engine.BackfillFilter{DAG: in.DagID, Limit: recentRuns})
 	if err != nil {
@@ -122,9 +126,17 @@ func (s *server) runSnapshot(ctx context.Context, p RunPath) ([]event, error) {
 	if err != nil {
 		return nil, err
 	}
-	events := []event{{"dag_run", p.DagID + "/" + p.DagRunID, runResponse(v.Run)}}
+	run, err := s.run(ctx, v.Run)
+	if err != nil {
+		return nil, err
+	}
+	events := []event{{"dag_run", p.DagID + "/" + p.DagRunID, run}}
 	for _, t := range v.Tasks {
-		events = append(events, event{"task_instance", instanceID(t.TaskKey), instanceResponse(t, v.Run)})
+		one, err := s.instanceOf(ctx, instance{t, v.Run})
+		if err != nil {
+			return nil, err
+		}
+		events = append(events, event{"task_instance", one.ID, one})
 	}
 	return events, nil
 }

@@ -96,7 +96,7 @@ func (f *TaskInstanceFilters) predicate() (func(instance) bool, error) {
 		if from != nil && (in.run.Logical == nil || in.run.Logical.Before(*from)) || to != nil && (in.run.Logical == nil || in.run.Logical.After(*to)) {
 			return false
 		}
-		return oneOf(f.State, stateName(in.State)) && oneOf(f.Queue, in.Queue) && oneOf(f.Pool, "default_pool") && oneOf(f.Executor, "") &&
+		return oneOf(f.State, stateName(in.State)) && oneOf(f.Queue, in.Queue) && oneOf(f.Pool, poolOf(in.Pool)) && oneOf(f.Executor, "") &&
 			oneOf(f.Operator, in.Body) && oneOf(f.TryNumber, in.Try) && oneOf(f.MapIndex, in.MapIndex) && name(in.Task) && prefix(in.Task) && all(times, timesOf(in.TaskView, in.run))
 	}, nil
 }
@@ -131,15 +131,27 @@ func (s *server) instancePage(ctx context.Context, rows []engine.RunRow, f *Task
 	if err != nil {
 		return TaskInstanceCollectionResponse{}, err
 	}
-	page := instancesResponse(cut(found, f.Page))
+	page, err := s.instancesResponse(ctx, cut(found, f.Page))
 	page.TotalEntries = len(found)
-	return page, nil
+	return page, err
 }
 
-func instancesResponse(found []instance) TaskInstanceCollectionResponse {
+// instanceOf is the answer about a task instance, with the version of its run.
+func (s *server) instanceOf(ctx context.Context, in instance) (TaskInstanceResponse, error) {
+	r := instanceResponse(in.TaskView, in.run)
+	var err error
+	r.DagVersion, err = s.version(ctx, in.DAG, in.run.Version)
+	return r, err
+}
+
+func (s *server) instancesResponse(ctx context.Context, found []instance) (TaskInstanceCollectionResponse, error) {
 	page := TaskInstanceCollectionResponse{TaskInstances: make([]TaskInstanceResponse, 0, len(found)), TotalEntries: len(found)}
 	for _, in := range found {
-		page.TaskInstances = append(page.TaskInstances, instanceResponse(in.TaskView, in.run))
+		one, err := s.instanceOf(ctx, in)
+		if err != nil {
+			return page, err
+		}
+		page.TaskInstances = append(page.TaskInstances, one)
 	}
-	return page
+	return page, nil
 }

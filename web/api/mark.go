@@ -11,7 +11,7 @@ import (
 // PatchTaskInstanceBody says what to change of a task instance.
 type PatchTaskInstanceBody struct {
 	NewState          *string         `json:"new_state,omitempty" nullable:"true" doc:"success, failed or skipped"`
-	Note              *string         `json:"note,omitempty" nullable:"true"`
+	Note              *string         `json:"note,omitempty" nullable:"true" maxLength:"1000"`
 	IncludeUpstream   bool            `json:"include_upstream,omitempty"`
 	IncludeDownstream bool            `json:"include_downstream,omitempty"`
 	IncludeFuture     bool            `json:"include_future,omitempty"`
@@ -38,11 +38,9 @@ func (s *server) mark(ctx context.Context, p TaskPath, indexes []int, mask Updat
 	if err := mask.check("new_state", "note"); err != nil {
 		return none, err
 	}
-	switch {
-	case b.Note != nil && mask.has("note"):
-		return none, invalid("task instances take no notes", *b.Note, "body", "note")
-	case b.NewState == nil || !mask.has("new_state"):
-		return none, invalid("give the state to set: success or failed", nil, "body", "new_state")
+	noted := b.Note != nil && mask.has("note")
+	if !noted && (b.NewState == nil || !mask.has("new_state")) {
+		return none, invalid("give the state to set, success or failed, or a note", nil, "body", "new_state")
 	}
 	index := -1
 	if len(indexes) == 1 {
@@ -57,6 +55,14 @@ func (s *server) mark(ctx context.Context, p TaskPath, indexes []int, mask Updat
 	}
 	if err := s.hasTask(ctx, p, index); err != nil {
 		return none, err
+	}
+	if noted && !dry {
+		if err := s.note(ctx, p, index, *b.Note); err != nil {
+			return none, err
+		}
+	}
+	if b.NewState == nil || !mask.has("new_state") {
+		return s.noted(ctx, p, index)
 	}
 	var all TaskInstanceCollectionResponse
 	all.TaskInstances = []TaskInstanceResponse{}
@@ -80,6 +86,38 @@ func (s *server) mark(ctx context.Context, p TaskPath, indexes []int, mask Updat
 	}
 	all.TotalEntries = len(all.TaskInstances)
 	return all, nil
+}
+
+// note sets the note of an instance, or of all elements of a mapped task.
+func (s *server) note(ctx context.Context, p TaskPath, index int, note string) error {
+	v, err := s.view(ctx, p.RunPath)
+	if err != nil {
+		return err
+	}
+	for _, t := range v.Tasks {
+		switch {
+		case t.Task != p.TaskID || index >= 0 && t.MapIndex != index:
+		case t.Runner != "":
+			return invalid(t.Task+" is reported by "+t.Runner+": note that task", nil, "body", "note")
+		default:
+			if err := s.Control.NoteTask(ctx, p.DagID, p.DagRunID, t.Task, t.MapIndex, note, by); err != nil {
+				return err
+			}
+		}
+	}
+	s.Pulse.Ring()
+	return nil
+}
+
+// noted are the instances that a note is about.
+func (s *server) noted(ctx context.Context, p TaskPath, index int) (TaskInstanceCollectionResponse, error) {
+	row, err := s.row(ctx, p.RunPath)
+	if err != nil {
+		return TaskInstanceCollectionResponse{}, err
+	}
+	return s.instancePage(ctx, []engine.RunRow{row}, &TaskInstanceFilters{Page: Page{Limit: maxLimit}}, func(t instance) bool {
+		return t.Task == p.TaskID && (index < 0 || t.MapIndex == index)
+	})
 }
 
 // hasTask refuses a task, or an element of it, that the run does not have.

@@ -70,18 +70,6 @@ type DAGDetailsResponse struct {
 	RerunWithLatestVersion *bool           `json:"rerun_with_latest_version"`
 }
 
-// A DagVersion is a version of a DAG.
-type DagVersion struct {
-	ID             string    `json:"id"`
-	VersionNumber  int       `json:"version_number"`
-	DagID          string    `json:"dag_id"`
-	DagDisplayName string    `json:"dag_display_name"`
-	BundleName     *string   `json:"bundle_name"`
-	BundleVersion  *string   `json:"bundle_version"`
-	BundleURL      *string   `json:"bundle_url"`
-	CreatedAt      time.Time `json:"created_at"`
-}
-
 // A DAGCollectionResponse is a page of DAGs.
 type DAGCollectionResponse struct {
 	Dags         []DAGResponse `json:"dags" nullable:"false"`

@@ -27,11 +27,12 @@ type DAGRunResponse struct {
 	TriggeringUserName     *string         `json:"triggering_user_name"`
 	Conf                   json.RawMessage `json:"conf"`
 	Note                   *string         `json:"note"`
-	DagVersions            []DagVersion    `json:"dag_versions" nullable:"false" doc:"Empty: versions are hashes here, see bundle_version"`
+	DagVersions            []DagVersion    `json:"dag_versions" nullable:"false" doc:"The one that it is on"`
 	BundleVersion          *string         `json:"bundle_version" doc:"Hash of the DAG's structure that the run is on"`
 	DagDisplayName         string          `json:"dag_display_name"`
 	PartitionKey           *string         `json:"partition_key"`
 	PartitionDate          *time.Time      `json:"partition_date"`
+	Hold                   *string         `json:"hold" doc:"Ours: the stream and the time that its watermark must have passed before the run starts; null when nothing holds it"`
 }
 
 // A DAGRunCollectionResponse is a page of runs.
@@ -49,7 +50,12 @@ func runResponse(r engine.RunRow) DAGRunResponse {
 	if len(conf) == 0 {
 		conf = []byte("{}")
 	}
+	var hold *string
+	if r.Hold != nil {
+		hold = optional(r.Hold.Stream + " " + r.Hold.Passed.UTC().Format(time.RFC3339))
+	}
 	return DAGRunResponse{
+		Hold:     hold,
 		DagRunID: r.RunID, DagID: r.DAG, DagDisplayName: r.DAG, LogicalDate: utc(r.Logical), QueuedAt: &queued, StartDate: utc(r.StartedAt), EndDate: utc(r.EndedAt),
 		Duration: seconds(r.StartedAt, r.EndedAt), DataIntervalStart: utc(r.Start), DataIntervalEnd: utc(r.End), RunAfter: runAfter(r),
 		RunType: string(r.Type), State: string(r.State), TriggeredBy: triggeredBy(r), TriggeringUserName: optional(r.TriggeredBy), Conf: conf,
@@ -73,6 +79,10 @@ func triggeredBy(r engine.RunRow) *string {
 		word = "timetable"
 	case r.Type == engine.BackfillRun:
 		word = "backfill"
+	case r.Type == engine.AssetRun:
+		word = "asset"
+	case strings.Count(who, "/") >= 2:
+		word = "operator"
 	case who == "cli" || who == "ui" || who == "test":
 		word = who
 	}

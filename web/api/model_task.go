@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -44,11 +45,13 @@ type TaskInstanceResponse struct {
 	ID               string          `json:"id"`
 	LogicalDate      *time.Time      `json:"logical_date"`
 	RunAfter         time.Time       `json:"run_after"`
-	Note             *string         `json:"note" doc:"Why it does not run, or how it failed"`
-	RenderedMapIndex *string         `json:"rendered_map_index"`
+	Note             *string         `json:"note" doc:"By people"`
+	RenderedMapIndex *string         `json:"rendered_map_index" doc:"Name of the element that it works on"`
 	RenderedFields   map[string]any  `json:"rendered_fields"`
 	Trigger          json.RawMessage `json:"trigger"`
 	TriggererJob     json.RawMessage `json:"triggerer_job"`
+	Reason           *string         `json:"reason" doc:"Ours: why it does not run; null when it runs or has ended"`
+	Error            *string         `json:"error" doc:"Ours: how its latest try failed, or why it was decided without one"`
 }
 
 // A TaskInstanceCollectionResponse is a page of task instances.
@@ -79,18 +82,16 @@ func instanceResponse(t engine.TaskView, run engine.RunRow) TaskInstanceResponse
 	h := TaskInstanceHistoryResponse{
 		TaskID: t.Task, DagID: t.DAG, DagRunID: t.RunID, MapIndex: t.MapIndex, StartDate: utc(t.StartedAt), EndDate: utc(t.EndedAt), Duration: seconds(t.StartedAt, t.EndedAt),
 		State: stateOf(t.State), TryNumber: t.Try, MaxTries: max(t.MaxTries-1, 0), TaskDisplayName: t.Task, DagDisplayName: t.DAG, Hostname: optional(t.Worker),
-		Pool: "default_pool", PoolSlots: 1, Queue: optional(t.Queue), PriorityWeight: &priority, Operator: optional(t.Body), OperatorName: optional(shortName(t.Body)),
+		Pool: poolOf(t.Pool), PoolSlots: max(1, t.PoolSlots), Queue: optional(t.Queue), PriorityWeight: &priority, Operator: optional(t.Body), OperatorName: optional(shortName(t.Body)),
 		QueuedWhen: utc(t.QueuedAt), ScheduledWhen: utc(t.QueuedAt), ExecutorConfig: "{}",
 	}
-	r := TaskInstanceResponse{TaskInstanceHistoryResponse: h, ID: instanceID(t.TaskKey), LogicalDate: utc(run.Logical), RunAfter: runAfter(run), RenderedFields: map[string]any{}}
-	switch {
-	case t.Error != "":
-		r.Note = &t.Error
-	case t.Reason != "":
-		r.Note = &t.Reason
-	}
+	r := TaskInstanceResponse{TaskInstanceHistoryResponse: h, ID: instanceID(t.TaskKey), LogicalDate: utc(run.Logical), RunAfter: runAfter(run), RenderedFields: map[string]any{},
+		Note: optional(t.Note), RenderedMapIndex: optional(t.Name), Reason: optional(t.Reason), Error: optional(t.Error)}
 	return r
 }
+
+// poolOf is Airflow's name of the pool that a task is in.
+func poolOf(pool string) string { return cmp.Or(pool, defaultPool) }
 
 func shortName(body string) string { return body[strings.LastIndex(body, ".")+1:] }
 

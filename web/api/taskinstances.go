@@ -82,7 +82,7 @@ func (s *server) getInstance(ctx context.Context, k instanceKey) (TaskInstanceRe
 	if err != nil {
 		return TaskInstanceResponse{}, err
 	}
-	return instanceResponse(in.TaskView, in.run), nil
+	return s.instanceOf(ctx, in)
 }
 
 type listInstancesInput struct {

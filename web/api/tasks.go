@@ -63,6 +63,21 @@ type TaskResponse struct {
 	ClassRef                map[string]string `json:"class_ref"`
 	IsMapped                bool              `json:"is_mapped"`
 	ExtraLinks              []string          `json:"extra_links" nullable:"false"`
+	Upstream                []UpstreamEdge    `json:"upstream" nullable:"false" doc:"Ours: the edges into it"`
+	IsSetup                 bool              `json:"is_setup" doc:"Ours"`
+	IsTeardown              bool              `json:"is_teardown" doc:"Ours"`
+	Branches                []string          `json:"branches" nullable:"false" doc:"Ours: the ways of which it takes one"`
+	Answers                 []string          `json:"answers" nullable:"false" doc:"Ours: those that its question takes"`
+	UpdatesAssets           []string          `json:"updates_assets" nullable:"false" doc:"Ours: names"`
+	TriggersDagID           *string           `json:"triggers_dag_id" doc:"Ours"`
+	PokeInterval            *TimeDelta        `json:"poke_interval" doc:"Ours: of a sensor"`
+}
+
+// An UpstreamEdge is an edge into a task.
+type UpstreamEdge struct {
+	TaskID string `json:"task_id"`
+	Kind   string `json:"kind" enum:"value,order,settled,optional,first"`
+	Branch string `json:"branch" doc:"The way that the upstream must have taken; empty: whichever"`
 }
 
 // A TaskCollectionResponse is the tasks of a DAG.
@@ -86,9 +101,15 @@ func taskResponses(spec engine.Spec) []TaskResponse {
 	for _, t := range spec.Tasks {
 		r := TaskResponse{
 			TaskID: t.ID, TaskDisplayName: t.ID, Owner: owner, StartDate: utc(spec.StartDate), EndDate: utc(spec.EndDate), TriggerRule: string(t.Rule), Retries: t.Retry.Max, Queue: optional(t.Queue),
-			Pool: "default_pool", PoolSlots: 1, ExecutionTimeout: timeDelta(time.Duration(t.Timeout)), RetryDelay: timeDelta(t.Retry.Initial), PriorityWeight: t.Priority, WeightRule: "absolute",
+			DependsOnPast: t.DependsOnPast, WaitForDownstream: t.WaitForDownstream,
+			Pool: poolOf(t.Pool), PoolSlots: max(1, t.PoolSlots), ExecutionTimeout: timeDelta(time.Duration(t.Timeout)), RetryDelay: timeDelta(t.Retry.Initial), PriorityWeight: t.Priority, WeightRule: "absolute",
 			UIColor: "#e8f7e4", UIFgcolor: "#000", TemplateFields: []string{}, DownstreamTaskIDs: append([]string{}, down[t.ID]...), DocMD: optional(t.Doc),
 			OperatorName: optional(shortName(t.Body)), Params: map[string]any{}, ClassRef: map[string]string{"module_path": "", "class_name": t.Body}, IsMapped: t.MapOver != "", ExtraLinks: []string{},
+		}
+		r.Upstream, r.IsSetup, r.IsTeardown, r.PokeInterval, r.TriggersDagID = []UpstreamEdge{}, t.Setup, t.Teardown, timeDelta(time.Duration(t.PokeEvery)), optional(t.Triggers)
+		r.Branches, r.Answers, r.UpdatesAssets = append([]string{}, t.Ports...), append([]string{}, t.Answers...), append([]string{}, t.Updates...)
+		for _, u := range t.Upstream {
+			r.Upstream = append(r.Upstream, UpstreamEdge{u.Task, string(u.Kind), u.Port})
 		}
 		if t.Retry.Multiplier > 1 {
 			r.RetryExponentialBackoff = t.Retry.Multiplier

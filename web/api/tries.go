@@ -50,13 +50,21 @@ func (s *server) listTries(ctx context.Context, k instanceKey) (TaskInstanceHist
 		}
 		for _, a := range attempts {
 			if a.MapIndex == k.mapIndex && a.Try > 0 {
-				list = append(list, tryResponse(in.TaskView, a))
+				r := tryResponse(in.TaskView, a)
+				if r.DagVersion, err = s.version(ctx, in.DAG, a.Version); err != nil {
+					return TaskInstanceHistoryCollectionResponse{}, err
+				}
+				list = append(list, r)
 				seen[a.Try] = true
 			}
 		}
 	}
 	if in.Try > 0 && !seen[in.Try] && in.State != engine.None {
-		list = append(list, instanceResponse(in.TaskView, in.run).TaskInstanceHistoryResponse)
+		one, err := s.instanceOf(ctx, in)
+		if err != nil {
+			return TaskInstanceHistoryCollectionResponse{}, err
+		}
+		list = append(list, one.TaskInstanceHistoryResponse)
 	}
 	return TaskInstanceHistoryCollectionResponse{list, len(list)}, nil
 }

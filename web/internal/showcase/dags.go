@@ -144,7 +144,9 @@ func audit() engine.AnyDAG {
 	return d
 }
 
-func report() engine.AnyDAG {
+func report() engine.AnyDAG { return reportDAG() }
+
+func reportDAG() *engine.DAG[ReportParams] {
 	d := engine.New[ReportParams](Report, engine.Doc("Revenue by merchant, on request."), engine.Tags("gold", "on-demand"), engine.Owners("finance"))
 	rows := engine.After(d.Run(), "select_rows", func(ctx context.Context, r engine.Run[ReportParams]) (int, error) {
 		engine.Log(ctx).Info("selecting", "currency", r.Params.Currency, "days", r.Params.Days)

@@ -1,6 +1,7 @@
 package showcase
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,7 @@ type play struct {
 	state  engine.RunState
 	start  time.Time
 	at     time.Time
+	runID  string
 }
 
 // begin starts a run at a time.
@@ -39,6 +41,11 @@ func (p *player) begin(dag string, key int64, at time.Time) (*play, error) {
 		r.states.Tasks = append(r.states.Tasks, engine.TaskStates{Length: -1, Instances: []engine.Instance{{State: engine.None}}})
 	}
 	p.set(at)
+	rows, err := p.store.RunsByKey(p.ctx, []int64{key})
+	if err != nil {
+		return nil, err
+	}
+	r.runID = rows[0].RunID
 	return r, r.change(engine.RunChange{StartedAt: &at})
 }
 
@@ -68,6 +75,9 @@ type step struct {
 	output   any
 	log      []string
 	nodes    []engine.VirtualState
+	name     string // of its element
+	extra    []byte // of the assets that it updates
+	version  string // of the DAG; "": the present one
 }
 
 // do plays an attempt.
@@ -80,8 +90,19 @@ func (r *play) do(s step) error {
 	queued := r.at
 	r.at = r.at.Add(800 * time.Millisecond)
 	r.set(r.at)
-	if err := r.change(engine.RunChange{Enqueue: []engine.QueueItem{{TaskKey: k, DAG: r.def.Spec.DAG, Try: in.Try, Queue: engine.DefaultQueue, Lease: lease.ID, Worker: r.worker}}}); err != nil {
+	spec := r.def.Spec.Tasks[r.index(s.task)]
+	item := engine.QueueItem{TaskKey: k, DAG: r.def.Spec.DAG, Try: in.Try, Queue: engine.DefaultQueue, Pool: spec.Pool, Slots: spec.PoolSlots, Lease: lease.ID, Worker: r.worker}
+	if spec.Pool != "" { // only a claim counts its slots
+		item.Lease, item.Worker = uuid.Nil, 0
+	}
+	if err := r.change(engine.RunChange{Enqueue: []engine.QueueItem{item}}); err != nil {
 		return err
+	}
+	if spec.Pool != "" {
+		got, err := r.store.Claim(r.ctx, engine.ClaimRequest{Worker: r.worker, Lease: lease.ID, Slots: 1, Queues: []string{engine.DefaultQueue}, DAGs: []engine.ClaimDAG{{ID: item.DAG, Room: 1, Pooled: true}}})
+		if err != nil || len(got) != 1 || got[0].TaskKey != k {
+			return fmt.Errorf("claim %s [%d] of %s: got %v, %w", k.Task, k.MapIndex, item.DAG, got, err)
+		}
 	}
 	start := r.at
 	if len(s.nodes) > 0 {
@@ -98,8 +119,8 @@ func (r *play) do(s step) error {
 	r.at = r.at.Add(s.takes)
 	r.set(r.at)
 	in.State = s.state
-	a := engine.Attempt{TaskKey: k, Try: in.Try, State: s.state, Ending: s.ending, QueuedAt: &queued, StartedAt: &start, EndedAt: r.at, Worker: "mill-1:4711", Version: r.def.Version, Build: "3f14f7d", Error: s.err}
-	if up := r.def.Spec.Tasks[r.index(s.task)].Upstream; len(up) > 0 {
+	a := engine.Attempt{TaskKey: k, Try: in.Try, State: s.state, Ending: s.ending, QueuedAt: &queued, StartedAt: &start, EndedAt: r.at, Worker: "mill-1:4711", Version: cmp.Or(s.version, r.def.Version), Build: "3f14f7d", Error: s.err}
+	if up := spec.Upstream; len(up) > 0 {
 		read := map[string]int{}
 		for _, u := range up {
 			read[u.Task] = r.instance(engine.TaskKey{Task: u.Task, MapIndex: -1}).Try
@@ -117,7 +138,18 @@ func (r *play) do(s step) error {
 		}
 		a.Output = raw
 	}
-	return r.change(engine.RunChange{Attempts: []engine.Attempt{a}}, lease)
+	if s.name != "" {
+		if err := r.store.NameElement(r.ctx, lease, s.name); err != nil {
+			return err
+		}
+	}
+	var updated []engine.AssetEvent
+	if s.state == engine.Success {
+		for _, name := range spec.Updates {
+			updated = append(updated, engine.AssetEvent{Asset: name, At: r.at, DAG: r.def.Spec.DAG, Run: r.key, RunID: r.runID, Task: s.task, MapIndex: s.mapIndex, Extra: s.extra})
+		}
+	}
+	return r.change(engine.RunChange{Attempts: []engine.Attempt{a}, Assets: updated}, lease)
 }
 
 func (r *play) write(k engine.TaskKey, try int, start time.Time, s step) error {

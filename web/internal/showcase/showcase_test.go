@@ -14,9 +14,10 @@ func TestFill(t *testing.T) {
 		fill                  func(context.Context, engine.Store, func(time.Time)) (*engine.Control, error)
 		runs, running, worker int
 	}{
-		"usual": {Fill, 35, 1, 1},
-		"hard":  {FillHard, 504, 3, 1},
-		"none":  {FillNone, 0, 0, 0},
+		"usual":    {Fill, 35, 1, 1},
+		"features": {FillFeatures, 8, 4, 1},
+		"hard":     {FillHard, 504, 3, 1},
+		"none":     {FillNone, 0, 0, 0},
 	} {
 		clock := NewClock()
 		store := enginetest.NewStore(clock)
