@@ -13,12 +13,6 @@ type taken struct {
 	Value json.RawMessage `json:"value"`
 }
 
-// A port is one way out of a task that chooses: its handles yield the value, and its readers are skipped when another was taken.
-type port struct {
-	name  string
-	where string
-}
-
 func encodeTaken[T any](name string, v T) ([]byte, error) {
 	value, err := encodeOutput(v, nil)
 	if err != nil {

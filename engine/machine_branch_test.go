@@ -27,12 +27,11 @@ func switched() noDAG {
 	return d
 }
 
-func takeOpt(context.Context, Opt[int], int) (int, error)      { return 0, nil }
-func takeEach(context.Context, []Result[int]) error            { return nil }
-func two(context.Context, int, int) (int, error)               { return 0, nil }
-func opts2(context.Context, Opt[int], Opt[int]) (int, error)   { return 0, nil }
-func yesNo(context.Context, Run[NoParams]) (int, bool, error)  { return 0, false, nil }
-func positives(_ context.Context, n []int, m int) (int, error) { return len(n) + m, nil }
+func takeOpt(context.Context, Opt[int], int) (int, error)     { return 0, nil }
+func takeEach(context.Context, []Result[int]) error           { return nil }
+func two(context.Context, int, int) (int, error)              { return 0, nil }
+func opts2(context.Context, Opt[int], Opt[int]) (int, error)  { return 0, nil }
+func yesNo(context.Context, Run[NoParams]) (int, bool, error) { return 0, false, nil }
 
 func optional() noDAG {
 	d := New[NoParams]("d")

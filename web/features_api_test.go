@@ -25,11 +25,7 @@ func features(t *testing.T) (base string, store engine.Store) {
 	return serve(t, web.Config{Control: control, Store: store, Version: "1.2.3", Build: "abc", Clock: clock}), store
 }
 
-// scoresRun is the path of a run of fraud_scores, by its day in March.
-func scoresRun(day int) string {
-	return "/runs/" + scoresID(day)
-}
-
+// scoresID is the id of a run of fraud_scores, by its day in March.
 func scoresID(day int) string {
 	return fmt.Sprintf("scheduled__2026-03-%02dT03:00:00+00:00", day)
 }
