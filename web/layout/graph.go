@@ -1,6 +1,7 @@
 package layout
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidemill/tidemill/engine"
@@ -25,6 +26,38 @@ type Node struct {
 	Kind   Kind   `json:"kind"`
 	Parent string `json:"parent,omitempty"` // box that it is in
 	Doc    string `json:"doc,omitempty"`
+	Role   Role   `json:"role,omitempty"`
+}
+
+// A Role says what a task does beside running a function; "" for most.
+type Role string
+
+// The roles of tasks, each with a mark at its node.
+const (
+	Setup    Role = "setup"
+	Teardown Role = "teardown"
+	Sensor   Role = "sensor"
+	Branch   Role = "branch"   // takes one of its ways
+	Question Role = "question" // asks a person
+	Trigger  Role = "trigger"  // triggers another DAG
+)
+
+func roleOf(t engine.TaskSpec) Role {
+	switch {
+	case t.Setup:
+		return Setup
+	case t.Teardown:
+		return Teardown
+	case t.PokeEvery > 0:
+		return Sensor
+	case len(t.Answers) > 0:
+		return Question
+	case t.Triggers != "":
+		return Trigger
+	case t.Chooses:
+		return Branch
+	}
+	return ""
 }
 
 // An Edge goes from what ends first to what follows.
@@ -32,6 +65,8 @@ type Edge struct {
 	From string          `json:"from"`
 	To   string          `json:"to"`
 	Kind engine.EdgeKind `json:"kind"`
+	// Label is the way that From must have taken, of a task that chooses; "" whichever.
+	Label string `json:"label,omitempty"`
 }
 
 // A Graph is what a picture is made of. A box comes before what is in it.
@@ -48,7 +83,7 @@ func Of(s engine.Spec) *Graph {
 		g.Nodes = append(g.Nodes, Node{ID: groupID(group.ID), Label: lastPart(group.ID, group.Parent), Kind: Group, Parent: groupID(group.Parent)})
 	}
 	for _, t := range s.Tasks {
-		n := Node{ID: t.ID, Label: lastPart(t.ID, t.Group), Kind: Task, Parent: groupID(t.Group), Doc: t.Doc}
+		n := Node{ID: t.ID, Label: lastPart(t.ID, t.Group), Kind: Task, Parent: groupID(t.Group), Doc: t.Doc, Role: roleOf(t)}
 		switch {
 		case t.MapOver != "":
 			n.Kind = Mapped
@@ -57,12 +92,12 @@ func Of(s engine.Spec) *Graph {
 		}
 		g.Nodes = append(g.Nodes, n)
 		for _, u := range t.Upstream {
-			g.Edges = append(g.Edges, Edge{u.Task, t.ID, u.Kind})
+			g.Edges = append(g.Edges, Edge{u.Task, t.ID, u.Kind, u.Port})
 		}
 		for _, v := range t.Virtual {
 			g.Nodes = append(g.Nodes, Node{ID: v.ID, Label: strings.TrimPrefix(v.ID, t.ID+"_"), Kind: Virtual, Parent: t.ID, Doc: v.Doc})
 			for _, u := range v.Upstream {
-				g.Edges = append(g.Edges, Edge{u, v.ID, engine.ValueEdge})
+				g.Edges = append(g.Edges, Edge{From: u, To: v.ID, Kind: engine.ValueEdge})
 			}
 		}
 	}
@@ -84,21 +119,41 @@ func lastPart(id, group string) string {
 	return strings.TrimPrefix(id, group+".")
 }
 
-// without leaves out edges of which an end is not there, and repeated ones.
+// without leaves out edges of which an end is not there, and joins repeated ones.
 func (g *Graph) without() *Graph {
 	known := map[string]bool{}
 	for _, n := range g.Nodes {
 		known[n.ID] = true
 	}
-	seen := map[[2]string]bool{}
-	kept := g.Edges[:0]
+	var kept edgeList
 	for _, e := range g.Edges {
-		key := [2]string{e.From, e.To}
-		if known[e.From] && known[e.To] && !seen[key] && e.From != e.To {
-			seen[key] = true
-			kept = append(kept, e)
+		if known[e.From] && known[e.To] && e.From != e.To {
+			kept.add(e)
 		}
 	}
-	g.Edges = kept
+	g.Edges = append([]Edge{}, kept.edges...)
 	return g
+}
+
+// An edgeList has at most one edge between two ends.
+type edgeList struct {
+	edges []Edge
+	at    map[[2]string]int
+}
+
+// add adds an edge; one between the same ends only adds its label to it.
+func (l *edgeList) add(e Edge) {
+	key := [2]string{e.From, e.To}
+	i, ok := l.at[key]
+	if !ok {
+		if l.at == nil {
+			l.at = map[[2]string]int{}
+		}
+		l.at[key] = len(l.edges)
+		l.edges = append(l.edges, e)
+		return
+	}
+	if o := &l.edges[i]; e.Label != "" && !slices.Contains(strings.Split(o.Label, ", "), e.Label) {
+		o.Label = strings.TrimPrefix(o.Label+", "+e.Label, ", ")
+	}
 }

@@ -46,8 +46,9 @@ func (a *arranger) columns(l *level, pic *Picture) (w, h float64) {
 		assignLayers(ordered, items, l.edges)
 		layers, routes := passages(ordered, items, l.edges)
 		reduceCrossings(layers)
-		w, h = a.place(layers)
-		pic.Lines = append(pic.Lines, lines(routes, layers)...)
+		gaps := gapsOf(routes, len(layers))
+		w, h = a.place(layers, gaps)
+		pic.Lines = append(pic.Lines, lines(routes, layers, gaps)...)
 	}
 	if len(alone) > 0 {
 		top := h

@@ -262,3 +262,32 @@ func ExampleRenderMermaid() {
 	//   n1["greet"]
 	//   n0 --> n1
 }
+
+func TestEdgesSayWhichWay(t *testing.T) {
+	c, err := showcase.FeatureCatalog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, _ := c.DAG(showcase.Scores)
+	g := layout.Of(d.Known())
+	var b bytes.Buffer
+	if err := layout.RenderSVG(&b, g, layout.Options{Notes: map[string]string{"release": "waits for <Ada>"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`text-anchor="end">yes</text>`, `text-anchor="end">no</text>`, `class="edge first"`, `class="edge optional"`, `<path class="role"`, "start_cluster (setup)", "stop_cluster (teardown)",
+		"wait_for_rates (sensor)", "is_doubtful (branch)", "release (question)", "waits for &lt;Ada&gt;"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("%q is missing in the picture", want)
+		}
+	}
+	for what, render := range map[string]func(io.Writer, *layout.Graph) error{`"is_doubtful" -> "deep_check" [label="yes"]`: layout.RenderDOT, `-->|"yes"| `: layout.RenderMermaid, `"label": "yes"`: layout.RenderJSON} {
+		b.Reset()
+		if err := render(&b, g); err != nil || !strings.Contains(b.String(), what) {
+			t.Errorf("%q is missing: %v", what, err)
+		}
+	}
+	two := layout.Of(engine.Spec{Tasks: []engine.TaskSpec{{ID: "a"}, {ID: "b", Upstream: []engine.EdgeSpec{{Task: "a", Port: "yes"}, {Task: "a", Port: "no"}, {Task: "a", Port: "yes"}}}}})
+	if len(two.Edges) != 1 || two.Edges[0].Label != "yes, no" {
+		t.Errorf("edges between the same ends: %+v", two.Edges)
+	}
+}

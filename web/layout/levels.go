@@ -33,13 +33,15 @@ const (
 	padding    = 14 // inside a box, and around the picture
 	header     = 28 // of a box: its name
 	charWidth  = 6.7
-	maxLabel   = 36 // characters; longer ones are shortened in the middle
+	labelWidth = 6.1 // of a character of an edge's label
+	roleWidth  = 16  // of the mark of a task's role
+	maxLabel   = 36  // characters; longer ones are shortened in the middle
 )
 
 // level is what is directly in one box, or in none.
 type level struct {
-	ids   []string
-	edges []Edge // lifted to this level: between its own ids
+	ids      []string
+	edgeList // lifted to this level: between its own ids
 }
 
 type arranger struct {
@@ -86,19 +88,14 @@ func (a *arranger) lift(g *Graph) {
 			a.level(a.parent[id]).ids = append(a.level(a.parent[id]).ids, id)
 		}
 	}
-	seen := map[[2]string]bool{}
 	for _, e := range g.Edges {
 		from, to := a.chain(e.From), a.chain(e.To)
 		i := 0
 		for i < len(from)-1 && i < len(to)-1 && from[i] == to[i] {
 			i++
 		}
-		lifted := Edge{from[i], to[i], e.Kind}
-		key := [2]string{lifted.From, lifted.To}
-		if lifted.From != lifted.To && !seen[key] {
-			seen[key] = true
-			l := a.level(a.parent[lifted.From])
-			l.edges = append(l.edges, lifted)
+		if lifted := (Edge{from[i], to[i], e.Kind, e.Label}); lifted.From != lifted.To {
+			a.level(a.parent[lifted.From]).add(lifted)
 		}
 	}
 }
@@ -193,6 +190,9 @@ func (a *arranger) arrange(id string, pic *Picture) (w, h float64) {
 			continue
 		}
 		b.W, b.H = textWidth(b.Label)+44, nodeHeight
+		if b.Role != "" {
+			b.W += roleWidth
+		}
 	}
 	return a.columns(l, pic)
 }

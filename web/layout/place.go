@@ -5,7 +5,7 @@ const rounds = 8
 
 // place gives every item a place: columns side by side, and within each column as near to the neighbours as the order and
 // the sizes allow. It returns the size of the whole.
-func (a *arranger) place(layers [][]*item) (w, h float64) {
+func (a *arranger) place(layers [][]*item, gaps []float64) (w, h float64) {
 	for _, l := range layers {
 		stack(l, nil)
 	}
@@ -30,7 +30,7 @@ func (a *arranger) place(layers [][]*item) (w, h float64) {
 		}
 	}
 	x := 0.0
-	for _, l := range layers {
+	for i, l := range layers {
 		widest, nodes := widths(l)
 		for _, it := range l {
 			it.y -= top
@@ -44,9 +44,23 @@ func (a *arranger) place(layers [][]*item) (w, h float64) {
 			}
 			b.X, b.Y = x, it.y-b.H/2
 		}
-		x += widest + columnGap
+		x += widest + gaps[i]
 	}
-	return x - columnGap, bottom - top
+	return x - gaps[len(gaps)-1], bottom - top
+}
+
+// gapsOf are how far each column is from the next: as far as the labels of the edges that end there need.
+func gapsOf(routes []route, layers int) []float64 {
+	gaps := make([]float64, layers)
+	for i := range gaps {
+		gaps[i] = columnGap
+	}
+	for _, r := range routes {
+		if i := r.items[len(r.items)-1].layer - 1; r.edge.Label != "" && i >= 0 {
+			gaps[i] = max(gaps[i], columnGap+float64(len([]rune(Shorten(r.edge.Label))))*labelWidth)
+		}
+	}
+	return gaps
 }
 
 // widths are that of a column and that of its nodes, which are all as wide as the widest of them; boxes are as wide as they are.

@@ -2,8 +2,8 @@ package layout
 
 // lines turns routes into points: from the right side of a node straight to the end of its column, and from there in one
 // curve per gap to the next column. No curve crosses a column, so that no edge runs over a node.
-func lines(routes []route, layers [][]*item) []Line {
-	left, right := sides(layers)
+func lines(routes []route, layers [][]*item, gaps []float64) []Line {
+	left, right := sides(layers, gaps)
 	out := make([]Line, 0, len(routes))
 	for _, r := range routes {
 		first := r.items[0]
@@ -18,9 +18,9 @@ func lines(routes []route, layers [][]*item) []Line {
 	return out
 }
 
-func sides(layers [][]*item) (left, right []float64) {
+func sides(layers [][]*item, gaps []float64) (left, right []float64) {
 	x := 0.0
-	for _, l := range layers {
+	for i, l := range layers {
 		widest, nodes := widths(l)
 		for _, it := range l {
 			if it.isNode() {
@@ -28,7 +28,7 @@ func sides(layers [][]*item) (left, right []float64) {
 			}
 		}
 		left, right = append(left, x), append(right, x+widest)
-		x += widest + columnGap
+		x += widest + gaps[i]
 	}
 	return left, right
 }

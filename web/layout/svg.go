@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/tidemill/tidemill/engine"
@@ -15,6 +16,8 @@ import (
 type Options struct {
 	// States, by node id, colours the nodes and marks them with a sign; nil: none.
 	States map[string]engine.State
+	// Notes, by node id, are told where a pointer rests on a node, such as why it does not run; nil: none.
+	Notes map[string]string
 	// Link is where a node leads to; nil, or "" for a node: nowhere.
 	Link func(Node) string
 	// Standalone adds the style that a page would have, so that the file can be opened by itself.
@@ -43,7 +46,12 @@ func RenderSVG(w io.Writer, g *Graph, o Options) error {
 		}
 	}
 	for _, l := range pic.Lines {
-		fmt.Fprintf(b, `<path class="edge %s" d="%s"/><path class="tip" d="%s"/>`+"\n", l.Kind, curve(l.Points), tip(l.Points[len(l.Points)-1]))
+		fmt.Fprintf(b, `<path class="edge %s" d="%s"/><path class="tip" d="%s"/>`+"\n", l.Kind, curve(l.Points, l.Label), tip(l.Points[len(l.Points)-1]))
+	}
+	for _, l := range pic.Lines {
+		if end := l.Points[len(l.Points)-1]; l.Label != "" {
+			fmt.Fprintf(b, `<text class="way" x="%.1f" y="%.1f" text-anchor="end">%s</text>`+"\n", end.X-10, end.Y-4, html.EscapeString(Shorten(l.Label)))
+		}
 	}
 	for _, box := range pic.Boxes {
 		if !box.Inside {
@@ -64,7 +72,7 @@ func drawNode(b *bufio.Writer, n Box, o Options) {
 		fmt.Fprintf(b, `<a href="%s">`, html.EscapeString(link))
 	}
 	fmt.Fprintf(b, `<g class="node %s %s" data-id="%s">`, n.Kind, state, html.EscapeString(n.ID))
-	fmt.Fprintf(b, "<title>%s</title>", html.EscapeString(tooltip(n.Node, state)))
+	fmt.Fprintf(b, "<title>%s</title>", html.EscapeString(tooltip(n.Node, state, o.Notes[n.ID])))
 	if n.Kind == Mapped {
 		fmt.Fprintf(b, `<rect class="behind" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="6"/>`, n.X+4, n.Y+4, n.W-1, n.H-1)
 	}
@@ -77,6 +85,9 @@ func drawNode(b *bufio.Writer, n Box, o Options) {
 	if state != "" {
 		drawSign(b, state, n.X+8, middle-8)
 		x = n.X + 32
+	}
+	if n.Role != "" {
+		fmt.Fprintf(b, `<path class="role" transform="translate(%.1f %.1f)" d="%s"/>`, n.X+n.W-22, middle-8, Roles[n.Role])
 	}
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text></g>`, x, middle+4, html.EscapeString(Shorten(n.Label)))
 	if link != "" {
@@ -92,10 +103,16 @@ func corner(n Box) int {
 	return 6
 }
 
-func tooltip(n Node, state engine.State) string {
+func tooltip(n Node, state engine.State, note string) string {
 	parts := []string{strings.TrimPrefix(n.ID, "group:")}
+	if n.Role != "" {
+		parts[0] += " (" + string(n.Role) + ")"
+	}
 	if state != "" {
 		parts = append(parts, strings.ReplaceAll(string(state), "_", " "))
+	}
+	if note != "" {
+		parts = append(parts, note)
 	}
 	if n.Doc != "" {
 		parts = append(parts, n.Doc)
@@ -116,9 +133,13 @@ func signKind(s engine.State) string {
 }
 
 // curve is a path through points: straight within columns, curved between them.
-func curve(p []Point) string {
+// Before its end it is straight for as long as its label is.
+func curve(p []Point, label string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "M%.1f %.1f", p[0].X, p[0].Y)
+	if end := p[len(p)-1]; label != "" && len(p) > 1 {
+		p = append(slices.Clone(p[:len(p)-1]), Point{end.X - float64(len([]rune(Shorten(label))))*labelWidth - 10, end.Y}, end)
+	}
 	for i := 1; i < len(p); i++ {
 		if p[i].Y == p[i-1].Y {
 			fmt.Fprintf(&b, "H%.1f", p[i].X)

@@ -48,9 +48,16 @@ func RenderDOT(w io.Writer, g *Graph) error {
 	}
 	write("", "  ")
 	for _, e := range g.Edges {
-		style := ""
+		var attributes []string
 		if e.Kind != engine.ValueEdge {
-			style = " [style=dashed]"
+			attributes = append(attributes, "style=dashed")
+		}
+		if e.Label != "" {
+			attributes = append(attributes, fmt.Sprintf("label=%q", e.Label))
+		}
+		style := ""
+		if len(attributes) > 0 {
+			style = " [" + strings.Join(attributes, ", ") + "]"
 		}
 		fmt.Fprintf(b, "  %q -> %q%s;\n", e.From, e.To, style)
 	}
@@ -84,6 +91,9 @@ func RenderMermaid(w io.Writer, g *Graph) error {
 		arrow := "-->"
 		if e.Kind != engine.ValueEdge {
 			arrow = "-.->"
+		}
+		if e.Label != "" {
+			arrow += fmt.Sprintf("|%q|", quoteless(e.Label))
 		}
 		fmt.Fprintf(b, "  %s %s %s\n", names[e.From], arrow, names[e.To])
 	}
