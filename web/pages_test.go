@@ -68,11 +68,14 @@ const (
 	auditRun  = "/dags/bronze_audit/runs/scheduled__2026-03-09T21:00:00+00:00"
 )
 
-// looks are the pages and what stands on each.
-var looks = []struct {
+// A look is a page and what stands on it.
+type look struct {
 	name, path string
 	has        []string
-}{
+}
+
+// looks are the pages over the usual history.
+var looks = []look{
 	{"dags", "/", []string{"daily_transactions", "bronze_audit", "merchant_report", "daily at 02:00", "1 worker", "paused"}},
 	{"dag-grid", "/dags/daily_transactions", []string{"check_data_freshness", "stg_transactions", "unique_fct_transactions_transaction_id", `aria-label="dbt_run: running"`, "quality_metrics"}},
 	{"dag-grid-mapped", "/dags/bronze_audit", []string{"audit_partition", "6 elements, 1 failed, 5 success"}},
@@ -95,6 +98,12 @@ var looks = []struct {
 
 func TestPagesOverHTTP(t *testing.T) {
 	base, _ := shown(t)
+	read(t, base, looks)
+}
+
+// read asks for pages and looks for what stands on them, and for what must not.
+func read(t *testing.T, base string, looks []look) {
+	t.Helper()
 	for _, l := range looks {
 		body, r := get(t, base+l.path)
 		want := http.StatusOK
@@ -117,6 +126,15 @@ func TestPagesOverHTTP(t *testing.T) {
 	}
 }
 
+// A size is how large a window is, and whether it is dark.
+type size struct {
+	name          string
+	width, height int64
+	dark          bool
+}
+
+var sizes = []size{{"wide-light", 1440, 900, false}, {"wide-dark", 1440, 900, true}, {"narrow-light", 390, 844, false}, {"narrow-dark", 390, 844, true}}
+
 // TestPagesInABrowser opens every page, light and dark, wide and narrow, and asks that nothing is refused by the content
 // security policy, no script fails, nothing is wider than the window, and the page becomes live. With TIDEMILL_PICTURES set
 // to a folder it keeps a picture of each.
@@ -126,6 +144,12 @@ func TestPagesInABrowser(t *testing.T) {
 		return
 	}
 	base, _ := shown(t)
+	open(t, ctx, base, looks, sizes)
+}
+
+// open opens pages in a browser.
+func open(t *testing.T, ctx context.Context, base string, looks []look, sizes []size) {
+	t.Helper()
 	var complaints []string
 	chromedp.ListenTarget(ctx, func(ev any) {
 		switch e := ev.(type) {
@@ -138,11 +162,7 @@ func TestPagesInABrowser(t *testing.T) {
 		}
 	})
 	for _, look := range looks {
-		for _, size := range []struct {
-			name          string
-			width, height int64
-			dark          bool
-		}{{"wide-light", 1440, 900, false}, {"wide-dark", 1440, 900, true}, {"narrow-light", 390, 844, false}, {"narrow-dark", 390, 844, true}} {
+		for _, size := range sizes {
 			complaints = nil
 			var picture []byte
 			var over float64

@@ -32,6 +32,11 @@ func (s *server) actions(r chi.Router) {
 	r.Post("/dags/{dag}/trigger", s.trigger)
 	r.Post("/dags/{dag}/backfill", s.backfill)
 	r.Post("/dags/{dag}/runs/{run}/act", s.act)
+	r.Post("/dags/{dag}/runs/{run}/note", s.do(s.note))
+	r.Post("/dags/{dag}/runs/{run}/answer", s.do(s.answer))
+	r.Post("/pools", s.do(s.setPool))
+	r.Post("/pools/{pool}/delete", s.do(func(ctx context.Context, r *http.Request) error { return s.Control.DeletePool(ctx, param(r, "pool")) }))
+	r.Post("/assets", s.do(s.updateAsset))
 }
 
 func backfillID(r *http.Request) (int64, error) {

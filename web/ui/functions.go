@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/web/api"
 )
 
 // functions are what templates can call.
 func functions(a assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.url, "dagURL": dagURL, "runURL": runURL, "taskURL": taskURL,
-		"stamp": stamp, "short": shortStamp, "rfc": rfc, "ago": ago, "took": took, "span": span, "word": word, "count": count, "plural": plural, "day": dayOf, "percent": percent, "mask": maskText, "dict": dict, "legend": func() []engine.State { return legend },
+		"stamp": stamp, "short": shortStamp, "rfc": rfc, "ago": ago, "took": took, "span": span, "word": word, "count": count, "plural": plural, "day": dayOf, "percent": percent, "mask": maskText, "dict": dict, "condition": condition, "duration": spanOf, "assetID": assetID, "nameOf": nameOf, "legend": func() []engine.State { return legend },
 	}
 }
 
@@ -28,7 +29,7 @@ func word(s any) string {
 }
 
 // legend are the states that a grid's legend explains.
-var legend = []engine.State{engine.Success, engine.Failed, engine.Running, engine.Queued, engine.Scheduled, engine.UpForRetry, engine.UpstreamFailed, engine.Skipped, engine.Restarting, engine.Removed, engine.None}
+var legend = []engine.State{engine.Success, engine.Failed, engine.Running, engine.Queued, engine.Scheduled, engine.UpForRetry, engine.UpForReschedule, engine.Deferred, engine.AwaitingInput, engine.UpstreamFailed, engine.Skipped, engine.Restarting, engine.Removed, engine.None}
 
 func moment(t any) (time.Time, bool) {
 	switch v := t.(type) {
@@ -177,7 +178,10 @@ func percent(part, of int) int {
 
 // schedule is a DAG's schedule as people read it.
 func schedule(s engine.Spec) string {
-	if s.Schedule == "" {
+	switch {
+	case s.Schedule == "" && s.Assets != nil:
+		return "by assets"
+	case s.Schedule == "":
 		return "on request"
 	}
 	text := s.Schedule
@@ -194,6 +198,9 @@ func schedule(s engine.Spec) string {
 	if s.Zone != "" && s.Zone != "UTC" {
 		text += ", " + s.Zone
 	}
+	if s.Assets != nil {
+		text += ", or by assets"
+	}
 	return text
 }
 
@@ -208,3 +215,33 @@ func dict(pairs ...any) (map[string]any, error) {
 	}
 	return m, nil
 }
+
+// condition is a condition on assets as people read it.
+func condition(c *engine.AssetSpec) string {
+	if c == nil {
+		return ""
+	}
+	join := func(parts []engine.AssetSpec, word string) string {
+		var texts []string
+		for i := range parts {
+			text := condition(&parts[i])
+			if len(parts) > 1 && len(parts[i].All)+len(parts[i].Any) > 1 {
+				text = "(" + text + ")"
+			}
+			texts = append(texts, text)
+		}
+		return strings.Join(texts, " "+word+" ")
+	}
+	switch {
+	case len(c.All) > 0:
+		return join(c.All, "and")
+	case len(c.Any) > 0:
+		return join(c.Any, "or")
+	}
+	return c.Asset
+}
+
+func spanOf(d engine.Duration) string { return span(time.Duration(d)) }
+
+// assetID is an asset's place on the page of assets.
+func assetID(name string) string { return fmt.Sprintf("asset-%d", api.AssetID(name)) }

@@ -268,13 +268,13 @@ func (b *gridBuilder) cell(n layout.Node, v engine.RunView, states map[string][]
 	case 0:
 		return gridCell{}
 	case 1:
-		return gridCell{State: all[0].State, URL: taskURL(v.Run.DAG, v.Run.RunID, n.ID, all[0].MapIndex), Text: n.ID + ": " + word(all[0].State)}
+		return gridCell{State: all[0].State, URL: taskURL(v.Run.DAG, v.Run.RunID, n.ID, all[0].MapIndex), Text: n.ID + elementOf(all[0]) + ": " + word(all[0].State)}
 	}
-	return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID) + "#" + url.PathEscape(pick(all[0])), Text: fmt.Sprintf("%s: %d elements, %s", n.ID, len(all), tally(all))}
+	return gridCell{State: worst(all), URL: runURL(v.Run.DAG, v.Run.RunID) + "#" + url.PathEscape(pick(all[0])), Text: fmt.Sprintf("%s: %d elements, %s%s", n.ID, len(all), tally(all), badOnes(all))}
 }
 
 // severity orders states by how much they ask for attention.
-var severity = []engine.State{engine.Failed, engine.UpstreamFailed, engine.UpForRetry, engine.Running, engine.Restarting, engine.Queued, engine.Scheduled, engine.None, engine.Success, engine.Skipped, engine.Removed}
+var severity = []engine.State{engine.Failed, engine.UpstreamFailed, engine.UpForRetry, engine.AwaitingInput, engine.Running, engine.Restarting, engine.Queued, engine.Scheduled, engine.UpForReschedule, engine.Deferred, engine.None, engine.Success, engine.Skipped, engine.Removed}
 
 // worst is the state of several that asks for most attention.
 func worst(all []engine.TaskView) engine.State {
@@ -284,6 +284,20 @@ func worst(all []engine.TaskView) engine.State {
 		}
 	}
 	return engine.None
+}
+
+// badOnes names the first elements that failed; "" when none did or they have no names.
+func badOnes(all []engine.TaskView) string {
+	var names []string
+	for _, t := range all {
+		if t.State.Bad() && t.Name != "" && len(names) < 3 {
+			names = append(names, maskText(t.Name))
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; failed: " + strings.Join(names, ", ")
 }
 
 func tally(all []engine.TaskView) string {
@@ -304,10 +318,11 @@ func tally(all []engine.TaskView) string {
 
 // graphData is what a page with a graph shows.
 type graphData struct {
-	Head dagHead
-	Run  *runHead
-	SVG  template.HTML
-	Fit  string // class that makes it no wider than the window; "" for its own size
+	Head  dagHead
+	Run   *runHead
+	SVG   template.HTML
+	Marks []graphMark // what the picture's marks and lines mean
+	Fit   string      // class that makes it no wider than the window; "" for its own size
 }
 
 func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) {
@@ -326,7 +341,7 @@ func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) 
 	}
 	spec := withReported(head.Spec, views)
 	svg, err := graph(spec, layout.Options{})
-	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg, Fit: fit(r, spec)}}, err
+	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg, Marks: marksOf(spec), Fit: fit(r, spec)}}, err
 }
 
 // fitsUpTo is how wide a graph may be, in pixels, to be still readable when it is shrunk to a large window.

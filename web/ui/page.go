@@ -175,6 +175,7 @@ type health struct {
 	Slots   int
 	Busy    int
 	Text    string
+	Asked   int // questions that wait for a person
 }
 
 type workerHealth struct {
@@ -189,7 +190,11 @@ func (s *server) health(ctx context.Context, now time.Time) (health, error) {
 	if err != nil {
 		return health{}, err
 	}
-	h := health{}
+	asked, err := s.Store.Questions(ctx, nil, questionsShown)
+	if err != nil {
+		return health{}, err
+	}
+	h := health{Asked: len(asked)}
 	schedules, seen := false, time.Time{}
 	for _, w := range workers {
 		silent := now.Sub(w.BeatAt) > engine.DefaultDeadAfter

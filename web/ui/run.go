@@ -18,6 +18,7 @@ type runHead struct {
 	Counts []stateCount
 	Tab    string
 	Paused bool
+	runStory
 }
 
 type stateCount struct {
@@ -74,7 +75,11 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	}
 	c := chartOf(v.Run, now.Truncate(chartStep))
 	c.attempts(attempts)
-	d := runData{Run: headOf(v, "tasks"), Scale: span(c.end.Sub(c.start)), Only: engine.State(r.URL.Query().Get("state"))}
+	head, err := s.fullHead(ctx, v, "tasks")
+	if err != nil {
+		return nil, err
+	}
+	d := runData{Run: head, Scale: span(c.end.Sub(c.start)), Only: engine.State(r.URL.Query().Get("state"))}
 	for i, t := range failures(v.Tasks) {
 		if i == failuresShown {
 			d.More = len(failures(v.Tasks)) - i
@@ -126,10 +131,18 @@ func headOf(v engine.RunView, tab string) runHead {
 
 // nameOf is an instance's whole name.
 func nameOf(t engine.TaskView) string {
-	if t.MapIndex >= 0 {
-		return t.Task + " [" + strconv.Itoa(t.MapIndex) + "]"
+	return t.Task + elementOf(t)
+}
+
+// elementOf is the number and the name of the element that an instance works on; "" for one that is not mapped.
+func elementOf(t engine.TaskView) string {
+	switch {
+	case t.MapIndex < 0:
+		return ""
+	case t.Name != "" && t.Runner == "":
+		return " [" + strconv.Itoa(t.MapIndex) + "] " + maskText(t.Name)
 	}
-	return t.Task
+	return " [" + strconv.Itoa(t.MapIndex) + "]"
 }
 
 func labelOf(t engine.TaskView) string {
@@ -140,10 +153,7 @@ func labelOf(t engine.TaskView) string {
 	case t.Group != "":
 		label = strings.TrimPrefix(label, t.Group+".")
 	}
-	if t.MapIndex >= 0 {
-		label += " [" + strconv.Itoa(t.MapIndex) + "]"
-	}
-	return label
+	return label + elementOf(t)
 }
 
 // pick names an instance in a form.
@@ -205,11 +215,17 @@ func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, erro
 		byTask[t.Task] = append(byTask[t.Task], t)
 	}
 	states := map[string]engine.State{}
+	notes := map[string]string{}
 	for id, all := range byTask {
 		states[id] = worst(all)
+		for _, t := range all {
+			if t.Reason != "" && notes[id] == "" {
+				notes[id] = why(t, v.Tasks)
+			}
+		}
 	}
 	spec := withReported(v.Spec, []engine.RunView{v})
-	svg, err := graph(spec, layout.Options{States: states, Link: func(n layout.Node) string {
+	svg, err := graph(spec, layout.Options{States: states, Notes: notes, Link: func(n layout.Node) string {
 		switch all := byTask[n.ID]; {
 		case len(all) == 0:
 			return ""
@@ -219,8 +235,11 @@ func (s *server) runGraphPage(ctx context.Context, r *http.Request) (*page, erro
 			return taskURL(v.Run.DAG, v.Run.RunID, n.ID, all[0].MapIndex)
 		}
 	}})
-	head := headOf(v, "graph")
-	return &page{Title: v.Run.RunID + " graph · " + v.Run.DAG, Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg, Fit: fit(r, spec)}}, err
+	if err != nil {
+		return nil, err
+	}
+	head, err := s.fullHead(ctx, v, "graph")
+	return &page{Title: v.Run.RunID + " graph · " + v.Run.DAG, Name: "graph", Nav: "dags", Data: graphData{Run: &head, SVG: svg, Marks: marksOf(spec), Fit: fit(r, spec)}}, err
 }
 
 // chartStep is how finely the chart of a running run follows the clock.

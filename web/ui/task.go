@@ -34,6 +34,9 @@ type taskData struct {
 	Pick         string
 	Log          logData
 	LogURL       string
+	Note         note
+	Answer       *engine.Answer[string] // of a question that was answered
+	Asked        *questionLine          // that is open
 }
 
 // A tryLine is a try in the list.
@@ -113,8 +116,12 @@ func find(v engine.RunView, task string, index int) (*taskData, error) {
 	}
 	d.Task.Reason = reason(d.Task, v.Tasks)
 	d.Label = nameOf(d.Task)
+	if q := d.Task.Question; q != nil && d.Task.Runner == "" {
+		d.Asked = &questionLine{QuestionRow: *q, DAG: d.Task.DAG, RunID: d.Task.RunID, Next: taskURL(d.Task.DAG, d.Task.RunID, d.Task.Task, d.Task.MapIndex)}
+	}
 	if d.Task.Runner == "" {
 		d.Pick = pick(d.Task)
+		d.Note = note{Text: d.Task.Note, Action: runURL(d.Task.DAG, d.Task.RunID) + "/note", Task: d.Task.Task, MapIndex: d.Task.MapIndex, Next: taskURL(d.Task.DAG, d.Task.RunID, d.Task.Task, d.Task.MapIndex)}
 	}
 	return d, nil
 }
@@ -180,6 +187,9 @@ func (s *server) values(ctx context.Context, d *taskData) error {
 		return err
 	}
 	d.Error, d.Output = maskText(a.Error), pretty(a.Output)
+	if len(d.Spec.Answers) > 0 && a.State == engine.Success {
+		d.Answer = answerIn(a.Output)
+	}
 	return s.inputs(ctx, d, a.Inputs)
 }
 

@@ -79,6 +79,9 @@ func (s *server) pages() map[string]pageFunc {
 		"/dags/{dag}/runs/{run}/tasks/{task}": s.taskPage,
 		"/streams":                            s.streamsPage,
 		"/backfills":                          s.backfillsPage,
+		"/pools":                              s.poolsPage,
+		"/assets":                             s.assetsPage,
+		"/questions":                          s.questionsPage,
 	}
 }
 

@@ -188,7 +188,7 @@ func (p *player) everyState() error {
 			return err
 		}
 	}
-	for _, s := range []engine.State{engine.Scheduled, engine.Queued, engine.Restarting} {
+	for _, s := range []engine.State{engine.Scheduled, engine.Queued, engine.Restarting, engine.UpForReschedule, engine.Deferred, engine.AwaitingInput} {
 		r.instance(engine.TaskKey{Run: r.key, Task: string(s), MapIndex: -1}).State = s
 	}
 	var names []string

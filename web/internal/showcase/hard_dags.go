@@ -80,7 +80,7 @@ func often() engine.AnyDAG {
 func everyState() engine.AnyDAG {
 	d := engine.New[engine.NoParams](States, engine.Doc("A task in every state that there is."))
 	done := engine.After(d.Run(), "success", nothing)
-	for _, s := range []engine.State{engine.None, engine.Scheduled, engine.Queued, engine.Running, engine.Failed, engine.Skipped, engine.UpstreamFailed, engine.UpForRetry, engine.Restarting, engine.Removed} {
+	for _, s := range []engine.State{engine.None, engine.Scheduled, engine.Queued, engine.Running, engine.Failed, engine.Skipped, engine.UpstreamFailed, engine.UpForRetry, engine.Restarting, engine.UpForReschedule, engine.Deferred, engine.AwaitingInput, engine.Removed} {
 		engine.After(done, string(s), next, engine.Retry{Max: 3})
 	}
 	engine.After(done, "dbt", next, engine.Virtual(func() []engine.VirtualSpec { return nil }))

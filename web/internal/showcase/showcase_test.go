@@ -15,7 +15,7 @@ func TestFill(t *testing.T) {
 		runs, running, worker int
 	}{
 		"usual":    {Fill, 35, 1, 1},
-		"features": {FillFeatures, 8, 4, 1},
+		"features": {FillFeatures, 9, 4, 1},
 		"hard":     {FillHard, 504, 3, 1},
 		"none":     {FillNone, 0, 0, 0},
 	} {
