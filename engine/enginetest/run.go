@@ -258,16 +258,19 @@ func (s *Store) settled(key int64, clock *skipping) bool {
 			next = &at
 		}
 	}
-	if !r.row.State.Terminal() {
-		if len(r.queue) > 0 || r.row.State == engine.RunQueued {
+	for _, other := range s.runs { // a run that this one has triggered must not be overtaken by the clock
+		if r.row.State.Terminal() || other.row.State.Terminal() {
+			continue
+		}
+		if len(other.queue) > 0 || other.row.State == engine.RunQueued && other.row.Hold == nil && !other.dag.status.Paused {
 			return false
 		}
-		for _, w := range r.waits {
+		for _, w := range other.waits {
 			if _, due := s.target(w); due {
 				return false // the scheduler ends it
 			}
 		}
-		for k, t := range r.timers {
+		for k, t := range other.timers {
 			if k.kind != engine.TimerDeadline {
 				soonest(t.DueAt)
 			}

@@ -77,3 +77,26 @@ func TestPoolsAndQueuesOfATrial(t *testing.T) {
 		t.Error("an answer that nobody asks for is taken")
 	}
 }
+
+// The clock of a trial does not run ahead of a run that it waits for: the wait has a limit, and the other run takes real time.
+func TestATrialWaitsForWhatItTriggered(t *testing.T) {
+	child := engine.New[engine.NoParams]("child")
+	engine.Sink(child.Run(), "slow", func(context.Context, engine.Run[engine.NoParams]) error {
+		pause := time.NewTimer(100 * time.Millisecond) // the work
+		<-pause.C
+		return nil
+	})
+	d := engine.New[engine.NoParams]("d")
+	engine.TriggerDAG(d.Run(), "go", child, func(engine.Run[engine.NoParams]) engine.NoParams { return engine.NoParams{} }, engine.AwaitRun(time.Hour))
+	catalog, err := engine.Compile(d, child)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := enginetest.Try(t.Context(), catalog, "d", enginetest.Trial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Run.State != engine.RunSuccess {
+		t.Errorf("the run is %s", o.Run.State)
+	}
+}
