@@ -54,7 +54,7 @@ func roleOf(t engine.TaskSpec) Role {
 		return Question
 	case t.Triggers != "":
 		return Trigger
-	case t.Chooses:
+	case t.Chooses && !slices.ContainsFunc(t.Upstream, func(e engine.EdgeSpec) bool { return e.Kind == engine.FirstEdge }):
 		return Branch
 	}
 	return ""

@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
@@ -80,10 +82,19 @@ func (s *server) assetsPage(ctx context.Context, _ *http.Request) (*page, error)
 			return nil, err
 		}
 		for _, e := range events {
-			d.Events = append(d.Events, assetEventLine{AssetEvent: e, Extra: pretty(e.Extra), Runs: runs[e.ID]})
+			d.Events = append(d.Events, assetEventLine{AssetEvent: e, Extra: onOneLine(pretty(e.Extra)), Runs: runs[e.ID]})
 		}
 	}
 	return &page{Title: "Assets", Name: "assets", Nav: "assets", Data: d}, nil
+}
+
+// onOneLine is JSON without its line breaks.
+func onOneLine(text string) string {
+	var b bytes.Buffer
+	if json.Compact(&b, []byte(text)) != nil {
+		return text
+	}
+	return b.String()
 }
 
 // updateAsset says by hand that an asset was updated.

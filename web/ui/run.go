@@ -183,7 +183,7 @@ func why(t engine.TaskView, all []engine.TaskView) string {
 func reason(t engine.TaskView, all []engine.TaskView) string {
 	text := t.Reason
 	for _, up := range t.Upstream {
-		for _, old := range []engine.State{engine.None, engine.Queued} {
+		for _, old := range append([]engine.State{"waiting"}, severity...) {
 			said := up + " (" + string(old) + ")"
 			if !strings.Contains(text, said) {
 				continue

@@ -105,6 +105,11 @@ func (r *play) do(s step) error {
 		}
 	}
 	start := r.at
+	if s.name != "" {
+		if err := r.store.NameElement(r.ctx, lease, s.name); err != nil {
+			return err
+		}
+	}
 	if len(s.nodes) > 0 {
 		for i := range s.nodes {
 			s.nodes[i].Try = in.Try
@@ -137,11 +142,6 @@ func (r *play) do(s step) error {
 			return err
 		}
 		a.Output = raw
-	}
-	if s.name != "" {
-		if err := r.store.NameElement(r.ctx, lease, s.name); err != nil {
-			return err
-		}
 	}
 	var updated []engine.AssetEvent
 	if s.state == engine.Success {
