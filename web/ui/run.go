@@ -91,6 +91,9 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	group := ""
 	for _, t := range list {
 		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(t), Why: why(t, v.Tasks)}
+		if t.State == engine.None && t.Reason == head.Why {
+			l.Why = "" // the head says it
+		}
 		if t.Group != "" {
 			l.Depth = 1 + strings.Count(t.Group, ".")
 		}
