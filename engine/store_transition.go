@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"time"
+)
+
+// A Decide function says what follows from what was found. It is pure: it may be called again.
+//
+// held[i] tells whether Ends[i] still held its lease.
+type Decide func(now time.Time, runs []RunRow, held []bool) ([]RunChange, error)
+
+// A Transition is a change of runs. See [Dispatcher].
+type Transition struct {
+	Runs   []int64
+	Ends   []Lease
+	Decide Decide
+	// Heads is what the caller knows of the runs, all of them or none: a store may spare itself reading again what of a run never changes.
+	// State, Version, FailedTasks, Backfill and States are always read.
+	Heads map[int64]*RunRow
+}
+
+// A RunChange is what a decision does to one run. Zero fields change nothing but State, States, Version and FailedTasks, which
+// are always written. What is taken out goes before what is put in: Dequeue before Enqueue, Untimers before Timers.
+type RunChange struct {
+	Key         int64
+	State       RunState
+	States      []byte
+	Version     string // the version States is aligned with
+	StartedAt   *time.Time
+	EndedAt     *time.Time // with Reopened: cleared to null
+	Reopened    bool       // a finished run that is queued or running again
+	FailedTasks int
+	Attempts    []Attempt // history; a row of the same try is replaced
+	Enqueue     []QueueItem
+	Dequeue     []TaskKey // rows taken out of the queue, whatever their lease
+	Cancel      []TaskKey // leased rows whose worker is asked to cancel
+	Timers      []Timer   // set, replacing one of the same kind and instance
+	Untimers    []Timer   // taken out; DueAt is ignored
+	Close       []VirtualClose
+	Waits       []Wait        // set, replacing the instance's
+	Unwaits     []TaskKey     // taken out
+	Assets      []AssetEvent  // what was updated; each becomes pending for every DAG that is scheduled by its asset
+	Ask         []QuestionRow // set, replacing the instance's
+	Unask       []TaskKey     // closed; the row stays for people to see
+	Events      []Event
+	Callbacks   []CallbackCall
+}
+
+// An Attempt is one try of a task instance, as history keeps it once it has ended. Try 0 is not an attempt but a
+// decision not to run (skipped, upstream_failed, failed to map); its Error says why.
+type Attempt struct {
+	TaskKey
+	Try       int
+	State     State  // what became of the instance: success, failed, skipped, up_for_retry …
+	Ending    Ending // how this attempt ended; empty for a decision
+	QueuedAt  *time.Time
+	StartedAt *time.Time
+	EndedAt   time.Time
+	Worker    string
+	Version   string
+	Build     string
+	Output    []byte // JSON as encoded; nil when there is none
+	Error     string
+	Inputs    []byte // JSON object of what it read: upstream task id → {"try": n} ; nil when none
+	By        string // who, when a person's mark made it
+}
+
+// TimerKind says what a timer is for.
+type TimerKind string
+
+// The kinds of timers.
+const (
+	TimerRetry    TimerKind = "retry"     // an instance up for retry becomes ready
+	TimerRestart  TimerKind = "restart"   // the grace of a cleared, still running attempt ends
+	TimerPoke     TimerKind = "poke"      // a sensor looks again
+	TimerGiveUp   TimerKind = "give_up"   // an instance has waited as long as it may
+	TimerDeadline TimerKind = "deadline"  // the run's deadline passes
+	TimerSettle   TimerKind = "settle"    // a process of an older version has ended an attempt: one of the run's decides what follows
+	TimerRunLimit TimerKind = "run_limit" // the run has taken as long as it may
+)
+
+// A Timer is due at a time of the store's clock.
+type Timer struct {
+	TaskKey // Task is "" for a run's own timer, MapIndex −1
+	Kind    TimerKind
+	DueAt   time.Time
+}
+
+// An InputKey asks for what a task left behind.
+type InputKey struct {
+	Run      int64
+	Task     string
+	MapIndex int  // −1: not mapped; [AllElements]: every element
+	Settled  bool // how it ended, rather than its latest success
+}
+
+// AllElements as a MapIndex asks for all elements of a mapped task.
+const AllElements = -2
+
+// An Input is what was found for an InputKey: one element for a plain task, one for each element, in order, for
+// AllElements; none when the task has no such attempt.
+type Input struct {
+	Attempts []Attempt // Output, State, Error, Try, MapIndex are set
+}
+
+// A VirtualState is how a virtual node (a dbt model, a dbt test) stands.
+type VirtualState struct {
+	ID        string // task id as people see it, such as dbt_run_stg_transactions
+	State     State
+	StartedAt *time.Time
+	EndedAt   *time.Time
+	Message   string
+	Details   []byte // JSON object for people: rows, SQL path …
+	Upstream  []string
+	Try       int // the runner's that reported it; the engine sets it
+}
+
+// A VirtualClose ends the virtual nodes of a runner that are not terminal when its attempt ends. With Forget it deletes all of them
+// instead: the runner was cleared and starts from nothing.
+type VirtualClose struct {
+	Task   TaskKey
+	State  State
+	Why    string
+	Forget bool
+}

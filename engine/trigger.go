@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A TriggerRequest asks for a manual run.
+type TriggerRequest struct {
+	DAG     string
+	RunID   string // "": made from the time
+	Logical *time.Time
+	Params  []byte // JSON object; nil: {}
+	Note    string
+	By      string
+}
+
+// Trigger makes a manual run and returns it. Params that do not fit are an [InvalidError] that names the field; a logical date or
+// run id that is taken is ErrConflict.
+func (c *Control) Trigger(ctx context.Context, t TriggerRequest) (RunRow, error) {
+	d, err := c.definition(t.DAG)
+	if err != nil {
+		return RunRow{}, err
+	}
+	if err := errors.Join(c.refuseIn("dag_run_id", t.RunID), c.refuseIn("params", string(t.Params)), c.refuseIn("note", t.Note)); err != nil {
+		return RunRow{}, err
+	}
+	if err := d.CheckParams(t.Params); err != nil {
+		return RunRow{}, err
+	}
+	now, err := c.store.Now(ctx)
+	if err != nil {
+		return RunRow{}, err
+	}
+	n := NewRun{DAG: t.DAG, RunID: t.RunID, Type: ManualRun, Logical: t.Logical, Params: t.Params, Version: d.Version, TriggeredBy: t.By, Note: t.Note, Deadline: time.Duration(d.Spec.Deadline)}
+	if t.Logical != nil {
+		utc := t.Logical.UTC()
+		n.Logical = &utc
+		status, err := c.status(ctx, t.DAG)
+		if err != nil {
+			return RunRow{}, err
+		}
+		if iv, ok := d.Timeline(status.RegisteredAt).LastComplete(utc); ok {
+			n.Start, n.End = &iv.Start, &iv.End
+		}
+	}
+	if n.RunID == "" {
+		at := now
+		if n.Logical != nil {
+			at = *n.Logical
+		}
+		n.RunID = runID(ManualRun, at)
+	} else if err := checkRunID(n.RunID); err != nil {
+		return RunRow{}, err
+	}
+	created, err := c.store.CreateRuns(ctx, []NewRun{n})
+	if err != nil {
+		return RunRow{}, err
+	}
+	if created[0].Exists {
+		return RunRow{}, c.conflict(ctx, n, created[0].Key)
+	}
+	c.wake()
+	rows, err := c.store.RunsByKey(ctx, []int64{created[0].Key})
+	if err != nil {
+		return RunRow{}, err
+	}
+	if len(rows) == 0 {
+		return RunRow{}, fmt.Errorf("run %s of %s: %w", n.RunID, n.DAG, ErrNotFound)
+	}
+	return rows[0], nil
+}
