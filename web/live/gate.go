@@ -6,27 +6,27 @@ import (
 	"sync"
 )
 
-// A Gate ends streams when the server that serves them shuts down. The zero Gate is ready.
+// A Gate ends streams when the server that serves them shuts down; a handler may serve one server after another, or
+// several at once. The zero Gate is ready.
 type Gate struct {
-	once sync.Once
-	done chan struct{}
+	mu      sync.Mutex
+	closing map[*http.Server]<-chan struct{} // closed when Shutdown is called on it
 }
 
-// Context is the request's, and ends as well when [http.Server.Shutdown] is called on the server of the first request
-// that came through the gate. The caller calls stop when the response is over.
+// Context is the request's, and ends as well when [http.Server.Shutdown] is called on the request's server. The caller
+// calls stop when the response is over.
 func (g *Gate) Context(r *http.Request) (ctx context.Context, stop context.CancelFunc) {
-	g.once.Do(func() {
-		g.done = make(chan struct{})
-		if srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
-			srv.RegisterOnShutdown(sync.OnceFunc(func() { close(g.done) }))
-		}
-	})
 	ctx, cancel := context.WithCancel(r.Context())
+	srv, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if !ok {
+		return ctx, cancel
+	}
+	closing := g.of(srv)
 	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		select {
-		case <-g.done:
+		case <-closing:
 			cancel()
 		case <-quit:
 		}
@@ -36,4 +36,21 @@ func (g *Gate) Context(r *http.Request) (ctx context.Context, stop context.Cance
 		<-ended
 		cancel()
 	})
+}
+
+func (g *Gate) of(srv *http.Server) <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if closing, ok := g.closing[srv]; ok {
+		return closing
+	}
+	if g.closing == nil {
+		g.closing = map[*http.Server]<-chan struct{}{}
+	}
+	closing := make(chan struct{})
+	g.closing[srv] = closing
+	srv.RegisterOnShutdown(sync.OnceFunc(func() {
+		close(closing) // and kept: a request that comes through while the server ends finds it closed
+	}))
+	return closing
 }
