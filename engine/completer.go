@@ -79,6 +79,7 @@ func (r *Runtime) storeEnds(ctx context.Context, batch []*attempt) {
 
 // A handover is what a transition leased to this process in passing.
 type handover struct {
+	worker int64
 	lease  uuid.UUID
 	leased []Leased
 	known  map[InputKey]Attempt
@@ -94,10 +95,11 @@ func (r *Runtime) endBatch(ctx context.Context, batch []*attempt) error {
 		runs[a.Lease.Run], heads[a.Lease.Run] = a.def, &a.Leased.Run
 		ends[i] = a.Lease
 	}
+	worker := r.worker.Load()
 	var next handover
-	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(runs), Ends: ends, Heads: heads, Decide: func(now time.Time, rows []RunRow, held []bool) ([]RunChange, error) {
-		next = handover{known: map[InputKey]Attempt{}}
-		return r.decideEnds(now, rows, held, batch, runs, &next)
+	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(runs), Ends: ends, Worker: worker, Heads: heads, Decide: func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
+		next = handover{worker: worker, known: map[InputKey]Attempt{}}
+		return r.decideEnds(now, rows, found, batch, runs, &next)
 	}})
 	if err != nil {
 		return err
@@ -131,17 +133,17 @@ func (r *Runtime) ended(ctx context.Context, batch []*attempt, next handover) {
 }
 
 // decideEnds is the decision of endBatch.
-func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []*attempt, defs map[int64]*Definition, next *handover) ([]RunChange, error) {
+func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []*attempt, defs map[int64]*Definition, next *handover) ([]RunChange, error) {
 	changes := make([]RunChange, 0, len(rows))
 	budget := len(batch)
-	if r.drain.Load() {
+	if r.drain.Load() || !found.Worker {
 		budget = 0
 	}
 	byRun := make(map[int64][]int, len(rows))
 	for i, a := range batch {
 		byRun[a.Lease.Run] = append(byRun[a.Lease.Run], i)
 	}
-	worker, who := r.worker.Load(), r.actor()
+	who := r.actor()
 	var room scratch
 	for _, row := range rows {
 		d := defs[row.Key]
@@ -155,7 +157,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 		}
 		ended := 0
 		for _, i := range byRun[row.Key] {
-			if held[i] {
+			if found.Held[i] {
 				m.endAttempt(r.masked(batch[i].end))
 				ended++
 			}
@@ -170,12 +172,12 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 			if d.exact { // held over all processes: what ended makes room for as many, not for those of other DAGs
 				most = min(budget, ended)
 			}
-			budget -= most - r.handOver(&change, row, worker, most, next)
+			budget -= most - r.handOver(&change, row, most, next)
 		}
 		next.left = next.left || slices.ContainsFunc(change.Enqueue, func(q QueueItem) bool { return q.Worker == 0 })
 		changes = append(changes, change)
 		for _, i := range byRun[row.Key] {
-			if e := batch[i].end; held[i] && e.Ending == EndSuccess && len(change.Enqueue) > 0 {
+			if e := batch[i].end; found.Held[i] && e.Ending == EndSuccess && len(change.Enqueue) > 0 {
 				next.known[InputKey{Run: e.Lease.Run, Task: e.Lease.Task, MapIndex: e.Lease.MapIndex}] = Attempt{
 					TaskKey: e.Lease.TaskKey, Try: e.Try, State: Success, Output: e.Output,
 				}
@@ -186,7 +188,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, held []bool, batch []
 }
 
 // handOver leases ready children to this process, as many as budget allows, and returns what is left of it.
-func (r *Runtime) handOver(c *RunChange, row RunRow, worker int64, budget int, next *handover) int {
+func (r *Runtime) handOver(c *RunChange, row RunRow, budget int, next *handover) int {
 	row.States = nil
 	free := !r.catalog.defs[row.DAG].exact
 	for i := range c.Enqueue {
@@ -200,7 +202,7 @@ func (r *Runtime) handOver(c *RunChange, row RunRow, worker int64, budget int, n
 		if next.lease == uuid.Nil {
 			next.lease = uuid.New() // one for all, as of a claim
 		}
-		q.Worker, q.Lease, q.Free = worker, next.lease, free
+		q.Worker, q.Lease, q.Free = next.worker, next.lease, free
 		next.leased = append(next.leased, Leased{Lease: Lease{q.TaskKey, q.Lease}, DAG: q.DAG, Try: q.Try, Run: row})
 		budget--
 	}

@@ -341,7 +341,7 @@ func (c *Control) change(ctx context.Context, dag, run, by string, dryRun bool, 
 	if err != nil {
 		return err
 	}
-	err = c.versions.transition(ctx, Transition{Runs: []int64{row.Key}, Decide: func(now time.Time, runs []RunRow, _ []bool) ([]RunChange, error) {
+	err = c.versions.transition(ctx, Transition{Runs: []int64{row.Key}, Decide: func(now time.Time, runs []RunRow, _ Found) ([]RunChange, error) {
 		if len(runs) == 0 {
 			return nil, fmt.Errorf("run %s of %s: %w", run, dag, ErrNotFound)
 		}

@@ -196,8 +196,8 @@ type refusing struct{ link }
 
 func (s *refusing) Transition(ctx context.Context, t engine.Transition) error {
 	decide := t.Decide
-	t.Decide = func(now time.Time, rows []engine.RunRow, held []bool) ([]engine.RunChange, error) {
-		changes, err := decide(now, rows, held)
+	t.Decide = func(now time.Time, rows []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+		changes, err := decide(now, rows, found)
 		for _, c := range changes {
 			for _, a := range c.Attempts {
 				if a.Task == "poison" && a.Output != nil {

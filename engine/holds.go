@@ -81,7 +81,7 @@ func (r *Runtime) releaseHeld(ctx context.Context) (bool, error) {
 }
 
 func (r *Runtime) failHeld(ctx context.Context, held RunRow, why string) error {
-	return r.versions.transition(ctx, Transition{Runs: []int64{held.Key}, Decide: r.decision(func(m *machine, row RunRow) bool {
+	return r.versions.transition(ctx, Transition{Runs: []int64{held.Key}, Decide: r.decision(func(m *machine, row RunRow, _ Found) bool {
 		if row.State != RunQueued || row.Hold == nil {
 			return false // it was released or ended meanwhile
 		}

@@ -123,7 +123,7 @@ func (r *Runtime) endElsewhere(ctx context.Context, leases []Lease, end AttemptE
 		return nil
 	}
 	chance := random()
-	t.Decide = func(now time.Time, rows []RunRow, held []bool) ([]RunChange, error) {
+	t.Decide = func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
 		var changes []RunChange
 		for _, row := range rows {
 			m, err := r.machine(now, row, actor{build: r.cfg.Build})
@@ -132,7 +132,7 @@ func (r *Runtime) endElsewhere(ctx context.Context, leases []Lease, end AttemptE
 			}
 			ended := false
 			for i, l := range t.Ends {
-				if l.Run != row.Key || !held[i] {
+				if l.Run != row.Key || !found.Held[i] {
 					continue
 				}
 				e := end

@@ -270,8 +270,8 @@ func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time
 
 // decision is the Decide of this process that does something to each run, and settles it. do tells whether there is anything to store. Runs
 // of DAGs that have moved on from this process's version are left alone.
-func (r *Runtime) decision(do func(m *machine, row RunRow) bool) Decide {
-	return func(now time.Time, rows []RunRow, _ []bool) ([]RunChange, error) {
+func (r *Runtime) decision(do func(m *machine, row RunRow, found Found) bool) Decide {
+	return func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
 		changes := make([]RunChange, 0, len(rows))
 		for _, row := range rows {
 			if r.outdated(row) {
@@ -281,7 +281,7 @@ func (r *Runtime) decision(do func(m *machine, row RunRow) bool) Decide {
 			if err != nil {
 				return nil, err
 			}
-			if do(m, row) {
+			if do(m, row, found) {
 				m.settle()
 				changes = append(changes, m.result())
 			}
@@ -294,7 +294,7 @@ func (r *Runtime) decision(do func(m *machine, row RunRow) bool) Decide {
 func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 	n := 0
 	err := r.versions.retry(ctx, func() (err error) {
-		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, r.decision(func(m *machine, _ RunRow) bool {
+		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, r.decision(func(m *machine, _ RunRow, _ Found) bool {
 			m.start()
 			return true
 		}))
@@ -315,15 +315,19 @@ func (r *Runtime) fireTimers(ctx context.Context) (bool, error) {
 	if err != nil || len(due) == 0 {
 		return false, err
 	}
-	byRun := map[int64][]Timer{}
-	for _, t := range due {
-		byRun[t.Run] = append(byRun[t.Run], t)
+	byRun := map[int64][]int{}
+	for i, t := range due {
+		byRun[t.Run] = append(byRun[t.Run], i)
 	}
-	err = r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: r.decision(func(m *machine, row RunRow) bool {
-		for _, t := range byRun[row.Key] {
-			m.timerFired(t)
+	err = r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Timers: due, Decide: r.decision(func(m *machine, row RunRow, found Found) bool {
+		fired := false
+		for _, i := range byRun[row.Key] {
+			if found.Due[i] {
+				m.timerFired(due[i])
+				fired = true
+			}
 		}
-		return true
+		return fired
 	})})
 	if err == nil {
 		r.wakeAll()
@@ -344,7 +348,7 @@ func (r *Runtime) sweep(ctx context.Context) error {
 		return err
 	}
 	repaired := map[int64]bool{}
-	err = r.versions.transition(ctx, Transition{Runs: idle, Decide: r.decision(func(m *machine, row RunRow) bool {
+	err = r.versions.transition(ctx, Transition{Runs: idle, Decide: r.decision(func(m *machine, row RunRow, _ Found) bool {
 		if row.State != RunRunning {
 			return false // it moved since
 		}

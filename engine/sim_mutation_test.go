@@ -17,7 +17,7 @@ import (
 // if the engine's own code were wrong there; those with a rule break the definition that the engine goes by.
 type mutation struct {
 	rule    string // see Definition.Break
-	held    func(held []bool) []bool
+	found   func(engine.Found) engine.Found
 	change  func(w *world, c *engine.RunChange)
 	claim   func(*engine.ClaimRequest)
 	ends    func(*world, []engine.Lease)
@@ -40,7 +40,10 @@ func (m *mutation) hit() bool {
 // mutations are made anew for each world.
 var mutations = map[string]func() *mutation{
 	"a lost lease counts as held": func() *mutation {
-		return &mutation{held: func(held []bool) []bool { return slices.Repeat([]bool{true}, len(held)) }}
+		return &mutation{found: func(f engine.Found) engine.Found {
+			f.Held = slices.Repeat([]bool{true}, len(f.Held))
+			return f
+		}}
 	},
 	"an attempt ends under the lease of another": func() *mutation {
 		return &mutation{from: 20, ends: func(w *world, ends []engine.Lease) {

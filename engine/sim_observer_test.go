@@ -124,8 +124,8 @@ func (o *observer) changed(ends []engine.Lease, d decision) {
 	over := map[engine.TaskKey]engine.Lease{}
 	for i, l := range ends {
 		mine := o.leases[l.TaskKey].lease == l && l.ID != uuid.Nil
-		if mine != d.held[i] {
-			o.w.violated("the store says that the lease of %v is held: %v; it is: %v", l.TaskKey, d.held[i], mine)
+		if mine != d.found.Held[i] {
+			o.w.violated("the store says that the lease of %v is held: %v; it is: %v", l.TaskKey, d.found.Held[i], mine)
 		}
 		if mine {
 			over[l.TaskKey] = l

@@ -43,7 +43,7 @@ func (s *watched) do(ctx context.Context, op string, f func(context.Context) err
 // A decision is what a Decide was asked and answered, last.
 type decision struct {
 	now     time.Time
-	held    []bool
+	found   engine.Found
 	changes []engine.RunChange
 	asked   int
 }
@@ -51,10 +51,10 @@ type decision struct {
 // listen notes what a Decide says, and breaks it where the world is broken.
 func (s *watched) listen(decide engine.Decide, d *decision) engine.Decide {
 	hit := s.w.broken.hit()
-	return func(now time.Time, rows []engine.RunRow, held []bool) ([]engine.RunChange, error) {
-		told := held
-		if hit && s.w.broken.held != nil {
-			told = s.w.broken.held(held)
+	return func(now time.Time, rows []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+		told := found
+		if hit && s.w.broken.found != nil {
+			told = s.w.broken.found(found)
 		}
 		changes, err := decide(now, rows, told)
 		if hit && s.w.broken.change != nil && err == nil {
@@ -65,7 +65,7 @@ func (s *watched) listen(decide engine.Decide, d *decision) engine.Decide {
 		if d.asked++; d.asked > 1 && err == nil && !sameChanges(d.changes, changes) {
 			s.w.violated("a decision that was made twice came out differently")
 		}
-		d.now, d.held, d.changes = now, held, changes
+		d.now, d.found, d.changes = now, found, changes
 		return changes, err
 	}
 }

@@ -68,8 +68,8 @@ type Dispatcher interface {
 	// Ready returns those of the DAGs given that have tasks in these queues which nobody has claimed yet; not those that are paused.
 	Ready(ctx context.Context, dags, queues []string) ([]string, error)
 	// Transition is the only way to change a run, in one transaction: it locks t.Runs in ascending order in a statement of
-	// its own, then ends t.Ends (deletes those queue rows that still carry their lease), then reads the runs, calls
-	// t.Decide and stores what it returns. Decide may be called again when the transaction has to be repeated, so it
+	// its own, then ends t.Ends (deletes those queue rows that still carry their lease), then reads the runs and what is left of t.Timers,
+	// t.Waits and t.Worker, calls t.Decide and stores what it returns. Decide may be called again when the transaction has to be repeated, so it
 	// must not have effects. An error of Decide rolls all back and is returned as it is.
 	Transition(ctx context.Context, t Transition) error
 	// StartRuns picks up to limit queued runs of the DAGs given: not those of paused DAGs or paused backfills, not more
@@ -238,8 +238,8 @@ type QueueItem struct {
 	Queue    string
 	Pool     string // "": none
 	Slots    int    // that it takes of the pool, 1 or more; 0 without one
-	// Lease and Worker are set when the item is handed over to a worker in the transition that makes it ready. When that
-	// worker has no row any more the item is queued without a lease.
+	// Lease and Worker are set when the item is handed over to a worker in the transition that makes it ready: to [Transition.Worker], and
+	// only when it was found. Anything else is an error.
 	Lease  uuid.UUID
 	Worker int64
 	// Free says of an item that is handed over that it is under no limit over processes: nobody counts it.

@@ -5,14 +5,24 @@ import (
 )
 
 // A Decide function says what follows from what was found. It is pure: it may be called again.
-//
-// held[i] tells whether Ends[i] still held its lease.
-type Decide func(now time.Time, runs []RunRow, held []bool) ([]RunChange, error)
+type Decide func(now time.Time, runs []RunRow, found Found) ([]RunChange, error)
+
+// Found tells, of what a transition's caller believed, what is still so under the locks of its runs. Who was frozen between reading and
+// deciding finds here that the world has moved on.
+type Found struct {
+	Held   []bool // for each of Ends: it still held its lease
+	Due    []bool // for each of Timers: it is still set, for the same time
+	Wait   []bool // for each of Waits: its instance still waits for the same, since the same time
+	Worker bool   // Worker has a row, and keeps it until the transition is over
+}
 
 // A Transition is a change of runs. See [Dispatcher].
 type Transition struct {
 	Runs   []int64
 	Ends   []Lease
+	Timers []Timer // of these runs
+	Waits  []Wait  // of these runs
+	Worker int64   // to whom Decide may hand tasks over; 0: nobody
 	Decide Decide
 	// Heads is what the caller knows of the runs, all of them or none: a store may spare itself reading again what of a run never changes.
 	// State, Version, FailedTasks, Backfill and States are always read.

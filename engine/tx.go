@@ -84,14 +84,15 @@ func (b *bodyTx) take() TaskTx {
 // usual way: what the body wrote is rolled back then.
 func (r *Runtime) endInTx(ctx context.Context, a *attempt, tx TaskTx) {
 	a.end.Random = random()
+	worker := r.worker.Load()
 	var next handover
 	err := r.versions.retry(ctx, func() error {
-		return tx.End(ctx, Transition{Runs: []int64{a.Lease.Run}, Ends: []Lease{a.Lease}, Decide: func(now time.Time, rows []RunRow, held []bool) ([]RunChange, error) {
-			next = handover{known: map[InputKey]Attempt{}}
-			if !held[0] {
+		return tx.End(ctx, Transition{Runs: []int64{a.Lease.Run}, Ends: []Lease{a.Lease}, Worker: worker, Decide: func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
+			next = handover{worker: worker, known: map[InputKey]Attempt{}}
+			if !found.Held[0] {
 				return nil, ErrLostLease
 			}
-			changes, err := r.decideEnds(now, rows, held, []*attempt{a}, map[int64]*Definition{a.Lease.Run: a.def}, &next)
+			changes, err := r.decideEnds(now, rows, found, []*attempt{a}, map[int64]*Definition{a.Lease.Run: a.def}, &next)
 			if err == nil && !succeeds(changes, a) {
 				err = errNoSuccess
 			}

@@ -71,18 +71,24 @@ func (r *Runtime) endPastWaits(ctx context.Context) error {
 
 // resume ends waits, run by run.
 func (r *Runtime) resume(ctx context.Context, due []DueWait, how func(DueWait) *AttemptEnd) error {
-	byRun := map[int64][]DueWait{}
-	for _, w := range due {
-		byRun[w.Run] = append(byRun[w.Run], w)
+	byRun := map[int64][]int{}
+	waits := make([]Wait, len(due))
+	for i, w := range due {
+		byRun[w.Run] = append(byRun[w.Run], i)
+		waits[i] = w.Wait
 	}
 	if len(byRun) == 0 {
 		return nil
 	}
-	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Decide: r.decision(func(m *machine, row RunRow) bool {
-		for _, w := range byRun[row.Key] {
-			m.waitOver(w.TaskKey, how(w))
+	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(byRun), Waits: waits, Decide: r.decision(func(m *machine, row RunRow, found Found) bool {
+		over := false
+		for _, i := range byRun[row.Key] {
+			if found.Wait[i] {
+				m.waitOver(due[i].TaskKey, how(due[i]))
+				over = true
+			}
 		}
-		return true
+		return over
 	})})
 	if err == nil {
 		r.wakeAll()

@@ -17,7 +17,7 @@ var assetCases = []conformanceCase{
 		f.byAssets("c", "a")
 		run := f.running("d")
 		wrong := errors.New("wrong")
-		err := f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Decide: func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+		err := f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Decide: func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 			return []engine.RunChange{{Key: run, State: runs[0].State, Assets: updates("a")}}, wrong
 		}})
 		equal(f, "error", errors.Is(err, wrong), true)

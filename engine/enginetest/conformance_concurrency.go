@@ -51,7 +51,7 @@ func (f *fixture) atOnce(n int, do func(i int) error) {
 }
 
 // count is a Decide that counts its calls in the states of each run.
-func count(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+func count(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 	var out []engine.RunChange
 	for _, r := range runs {
 		out = append(out, engine.RunChange{Key: r.Key, State: r.State, States: binary.BigEndian.AppendUint64(nil, counted(r)+1)})
@@ -125,8 +125,8 @@ func concurrentParents(f *fixture) {
 
 // endParent notes the parent's end in the run's states and makes the child ready when both have ended.
 func endParent(l engine.Lease) engine.Decide {
-	return func(_ time.Time, runs []engine.RunRow, held []bool) ([]engine.RunChange, error) {
-		if !held[0] {
+	return func(_ time.Time, runs []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+		if !found.Held[0] {
 			return nil, fmt.Errorf("lease of %s was lost", l.Task)
 		}
 		c := engine.RunChange{Key: l.Run, State: runs[0].State, States: append(bytes.Clone(runs[0].States), l.Task...)}
@@ -141,11 +141,11 @@ func concurrentEnds(f *fixture) {
 	run, w := f.running("d"), f.join("w")
 	l := f.lease(w, "d", run, "t")
 	f.atOnce(20, func(int) error {
-		return f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Ends: []engine.Lease{l}, Decide: func(now time.Time, runs []engine.RunRow, held []bool) ([]engine.RunChange, error) {
-			if !held[0] {
+		return f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Ends: []engine.Lease{l}, Decide: func(now time.Time, runs []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+			if !found.Held[0] {
 				return nil, nil
 			}
-			return count(now, runs, held)
+			return count(now, runs, found)
 		}})
 	})
 	equal(f, "held", counted(f.row(run)), 1)
@@ -156,7 +156,7 @@ func concurrentEnds(f *fixture) {
 func (f *fixture) fill(dag, task string, n int) {
 	f.Helper()
 	keys := f.queued(dag, n)
-	f.ok(f.Transition(f.ctx, engine.Transition{Runs: keys, Decide: func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	f.ok(f.Transition(f.ctx, engine.Transition{Runs: keys, Decide: func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		var out []engine.RunChange
 		for _, r := range runs {
 			out = append(out, engine.RunChange{Key: r.Key, State: engine.RunRunning, Enqueue: []engine.QueueItem{ready(dag, r.Key, task)}})
@@ -230,7 +230,7 @@ func concurrentStarts(f *fixture) {
 	f.queued("d", 20)
 	f.backfill("d", 2, 20)
 	f.atOnce(20, func(int) error {
-		_, err := f.StartRuns(f.ctx, []string{"d"}, 4, func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+		_, err := f.StartRuns(f.ctx, []string{"d"}, 4, func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 			var out []engine.RunChange
 			for _, r := range runs {
 				out = append(out, engine.RunChange{Key: r.Key, State: engine.RunRunning})

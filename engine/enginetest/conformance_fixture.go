@@ -123,13 +123,17 @@ func (f *fixture) running(dag string) int64 {
 func (f *fixture) change(c engine.RunChange, ends ...engine.Lease) []bool {
 	f.Helper()
 	var told []bool
+	var worker int64 // to whom something is handed over
+	for _, q := range c.Enqueue {
+		worker = max(worker, q.Worker)
+	}
 	f.ok(f.Transition(f.ctx, engine.Transition{
-		Runs: []int64{c.Key}, Ends: ends,
-		Decide: func(_ time.Time, runs []engine.RunRow, held []bool) ([]engine.RunChange, error) {
+		Runs: []int64{c.Key}, Ends: ends, Worker: worker,
+		Decide: func(_ time.Time, runs []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
 			if len(runs) != 1 || runs[0].Key != c.Key {
 				return nil, fmt.Errorf("decide was given %v, want run %d", runs, c.Key)
 			}
-			told = slices.Clone(held)
+			told = slices.Clone(found.Held)
 			c := c
 			if c.State == "" {
 				c.State = runs[0].State

@@ -122,7 +122,7 @@ func holdStored(f *fixture) {
 	check("listed", all)
 	check("by id", []engine.RunRow{got[engine.RunRow](f)(f.RunByID(f.ctx, "d", rows[0].RunID))})
 	check("held", got[[]engine.RunRow](f)(f.HeldRuns(f.ctx, []string{"d"}, 9)))
-	f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{with, other, none}, Decide: func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{with, other, none}, Decide: func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		check("in a transition", runs)
 		return nil, nil
 	}}))

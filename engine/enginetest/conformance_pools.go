@@ -308,8 +308,8 @@ func concurrentPool(f *fixture) {
 					break
 				}
 				count(-slots[l.TaskKey])
-				err = f.Transition(f.ctx, engine.Transition{Runs: []int64{l.Lease.Run}, Ends: []engine.Lease{l.Lease}, Decide: func(_ time.Time, _ []engine.RunRow, held []bool) ([]engine.RunChange, error) {
-					if !held[0] {
+				err = f.Transition(f.ctx, engine.Transition{Runs: []int64{l.Lease.Run}, Ends: []engine.Lease{l.Lease}, Decide: func(_ time.Time, _ []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+					if !found.Held[0] {
 						return nil, fmt.Errorf("%s was lost", l.Task)
 					}
 					return nil, nil

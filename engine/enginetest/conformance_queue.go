@@ -87,15 +87,31 @@ var queueCases = []conformanceCase{
 		equal(f, "lost", len(answer.Lost), 0)
 		equal(f, "held", f.end(lease), []bool{true})
 	}},
-	{"an item handed over to a worker that is gone is queued without a lease", func(f *fixture) {
+	{"items can be handed over beside others that are not", func(f *fixture) {
 		run, w := f.running("d"), f.join("w")
-		f.ok(f.Leave(f.ctx, w))
-		handed := handOver(run, w)
-		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{handed}})
-		equal(f, "leased", f.queueRow(handed.TaskKey).Leased, false)
-		equal(f, "orphans", len(got[[]engine.Lease](f)(f.Orphans(f.ctx, 5))), 0)
-		equal(f, "held", f.end(engine.Lease{TaskKey: handed.TaskKey, ID: handed.Lease}), []bool{false})
-		equal(f, "claimed by another", tasksOf(f.claim(f.join("w2"), "d", 5)), []string{"handed"})
+		handed, limited := handOver(run, w), handOver(run, w)
+		handed.Free, limited.Task = true, "limited"
+		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{handed, ready("d", run, "ready"), limited}})
+		equal(f, "to be claimed", tasksOf(f.claim(f.join("w2"), "d", 5)), []string{"ready"})
+		lost := f.beat(w, engine.Lease{TaskKey: handed.TaskKey, ID: handed.Lease}, engine.Lease{TaskKey: limited.TaskKey, ID: limited.Lease}).Lost
+		equal(f, "lost", len(lost), 0)
+	}},
+	{"nothing is handed over to a worker that is gone, or that the transition did not name", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		gone := f.join("gone")
+		f.ok(f.Leave(f.ctx, gone))
+		for _, c := range []struct{ named, to int64 }{{gone, gone}, {w, gone}, {0, w}} {
+			found := false
+			err := f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Worker: c.named, Decide: func(_ time.Time, runs []engine.RunRow, is engine.Found) ([]engine.RunChange, error) {
+				found = is.Worker
+				return []engine.RunChange{{Key: run, State: runs[0].State, States: runs[0].States, Version: runs[0].Version, Enqueue: []engine.QueueItem{handOver(run, c.to)}}}, nil
+			}})
+			equal(f, "found", found, c.named == w)
+			if err == nil {
+				f.Errorf("a transition for worker %d handed over to worker %d (alive: %d, gone: %d)", c.named, c.to, w, gone)
+			}
+		}
+		equal(f, "queue", f.inQueue(run), []string{})
 	}},
 	{"an item handed over counts against limits", func(f *fixture) {
 		run, w := f.running("d"), f.join("w")

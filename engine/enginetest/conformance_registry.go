@@ -24,7 +24,7 @@ var registryCases = []conformanceCase{
 	{"a transition and a start of runs tell which version their DAG is on", func(f *fixture) {
 		f.dag("d", 0)
 		key := f.queuedAs(engine.NewRun{DAG: "d", Type: engine.ManualRun, Version: "v0"}, 1)[0]
-		see := func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+		see := func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 			equal(f, "the run's and the DAG's", []string{runs[0].Version, runs[0].DAGVersion}, []string{"v0", "v1"})
 			return nil, nil
 		}

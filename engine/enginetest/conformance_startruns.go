@@ -21,7 +21,7 @@ var startRunsCases = []conformanceCase{
 	}},
 	{"without runs to start decide is not called", func(f *fixture) {
 		f.dag("d", 0)
-		n, err := f.StartRuns(f.ctx, []string{"d", "nobody"}, 5, func(time.Time, []engine.RunRow, []bool) ([]engine.RunChange, error) {
+		n, err := f.StartRuns(f.ctx, []string{"d", "nobody"}, 5, func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) {
 			return nil, errors.New("decide was called")
 		})
 		f.ok(err)
@@ -73,7 +73,7 @@ var startRunsCases = []conformanceCase{
 		f.dag("d", 0)
 		key := f.queued("d", 1)[0]
 		mine := errors.New("mine")
-		n, err := f.StartRuns(f.ctx, []string{"d"}, 5, func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+		n, err := f.StartRuns(f.ctx, []string{"d"}, 5, func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 			return []engine.RunChange{{Key: runs[0].Key, State: engine.RunRunning}}, mine
 		})
 		if err != mine { //nolint:errorlint // as it is
@@ -86,7 +86,7 @@ var startRunsCases = []conformanceCase{
 	{"what decide leaves queued is handed out again", func(f *fixture) {
 		f.dag("d", 1)
 		key := f.queued("d", 1)[0]
-		n, err := f.StartRuns(f.ctx, []string{"d"}, 5, func(time.Time, []engine.RunRow, []bool) ([]engine.RunChange, error) { return nil, nil })
+		n, err := f.StartRuns(f.ctx, []string{"d"}, 5, func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) { return nil, nil })
 		f.ok(err)
 		equal(f, "handed out", n, 1)
 		equal(f, "started afterwards", f.start(5, "d"), []int64{key})
@@ -97,7 +97,7 @@ var startRunsCases = []conformanceCase{
 func (f *fixture) start(n int, dags ...string) []int64 {
 	f.Helper()
 	var keys []int64
-	count, err := f.StartRuns(f.ctx, dags, n, func(now time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	count, err := f.StartRuns(f.ctx, dags, n, func(now time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		keys = nil
 		var out []engine.RunChange
 		for _, r := range runs {
@@ -162,8 +162,8 @@ func startBackfills(f *fixture) {
 func startStores(f *fixture) {
 	f.dag("d", 0)
 	key := f.queued("d", 1)[0]
-	n, err := f.StartRuns(f.ctx, []string{"d"}, 5, func(now time.Time, runs []engine.RunRow, held []bool) ([]engine.RunChange, error) {
-		if len(held) != 0 || runs[0].State != engine.RunQueued || runs[0].DAGPaused {
+	n, err := f.StartRuns(f.ctx, []string{"d"}, 5, func(now time.Time, runs []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+		if len(found.Held) != 0 || runs[0].State != engine.RunQueued || runs[0].DAGPaused {
 			return nil, errors.New("decide was given something else than a queued run of a DAG that is not paused")
 		}
 		return []engine.RunChange{{

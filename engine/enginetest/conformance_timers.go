@@ -28,6 +28,7 @@ var timerCases = []conformanceCase{
 		equal(f, "of both", f.due(9, "d", "e"), []string{"a retry", "b retry", "c retry", "e retry"})
 		equal(f, "of none", len(f.due(9, "nobody")), 0)
 	}},
+	{"a transition tells which timers are still set as they were read", timersFound},
 	{"a timer replaces the one of its kind and instance, no other", timerReplaces},
 	{"a timer is taken out whatever its due time", func(f *fixture) {
 		run := f.running("d")
@@ -51,6 +52,28 @@ var timerCases = []conformanceCase{
 
 func retryOf(run int64, task string, due time.Time) engine.Timer {
 	return engine.Timer{TaskKey: plain(run, task), Kind: engine.TimerRetry, DueAt: due}
+}
+
+func timersFound(f *fixture) {
+	run := f.running("d")
+	f.change(engine.RunChange{Key: run, Timers: []engine.Timer{retryOf(run, "same", f.past()), retryOf(run, "moved", f.past()), retryOf(run, "gone", f.past())}})
+	read := got[[]engine.Timer](f)(f.DueTimers(f.ctx, []string{"d"}, 9))
+	slices.SortFunc(read, func(a, b engine.Timer) int { return compareKeys(a.TaskKey, b.TaskKey) })
+	f.change(engine.RunChange{
+		Key: run, Timers: []engine.Timer{retryOf(run, "moved", read[1].DueAt.Add(time.Microsecond))}, Untimers: []engine.Timer{retryOf(run, "gone", time.Time{})},
+	})
+	never := retryOf(run, "never", read[2].DueAt)
+	other := engine.Timer{TaskKey: read[2].TaskKey, Kind: engine.TimerPoke, DueAt: read[2].DueAt}
+	var found []bool
+	f.ok(f.Transition(f.ctx, engine.Transition{
+		Runs: []int64{run}, Timers: append(read, never, other),
+		Decide: func(_ time.Time, _ []engine.RunRow, is engine.Found) ([]engine.RunChange, error) {
+			found = is.Due
+			return nil, nil
+		},
+	}))
+	equal(f, "gone, moved, same, never set, of another kind", found, []bool{false, false, true, false, false})
+	equal(f, "due", len(f.due(9, "d")), 2)
 }
 
 // due names the due timers by task and kind, sorted.

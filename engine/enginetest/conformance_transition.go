@@ -35,7 +35,7 @@ var transitionCases = []conformanceCase{
 			{Version: "v2", FailedTasks: 3}, {Version: "v3", FailedTasks: 0}, {Version: "", FailedTasks: 1},
 		} {
 			c.Key, c.State = run, engine.RunRunning
-			f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Decide: func(time.Time, []engine.RunRow, []bool) ([]engine.RunChange, error) {
+			f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Decide: func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) {
 				return []engine.RunChange{c}, nil
 			}}))
 			equal(f, "version", f.row(run).Version, c.Version)
@@ -54,7 +54,7 @@ var transitionCases = []conformanceCase{
 	{"a change of some of the runs leaves the others", func(f *fixture) {
 		a := f.running("d")
 		b := f.run("d")
-		f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{b, a}, Decide: func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+		f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{b, a}, Decide: func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 			if len(runs) != 2 {
 				return nil, errors.New("decide was not given both runs")
 			}
@@ -74,8 +74,8 @@ var transitionCases = []conformanceCase{
 		var told []bool
 		f.ok(f.Transition(f.ctx, engine.Transition{
 			Runs: []int64{b, a}, Ends: []engine.Lease{three, stale, one},
-			Decide: func(_ time.Time, _ []engine.RunRow, held []bool) ([]engine.RunChange, error) {
-				told = slices.Clone(held)
+			Decide: func(_ time.Time, _ []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+				told = slices.Clone(found.Held)
 				return nil, nil
 			},
 		}))
@@ -87,7 +87,7 @@ var transitionCases = []conformanceCase{
 	{"a transition of the store's own error changes nothing", func(f *fixture) {
 		run, w := f.running("d"), f.join("w")
 		l := f.lease(w, "d", run, "t")
-		err := f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Ends: []engine.Lease{l}, Decide: func(time.Time, []engine.RunRow, []bool) ([]engine.RunChange, error) {
+		err := f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Ends: []engine.Lease{l}, Decide: func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) {
 			return []engine.RunChange{
 				{Key: run, State: engine.RunFailed, States: []byte("x"), Enqueue: []engine.QueueItem{ready("d", run, "u")}},
 				{Key: run + 1000, State: engine.RunFailed}, // there is no such run
@@ -106,7 +106,7 @@ var transitionCases = []conformanceCase{
 func (f *fixture) look(run int64) engine.RunRow {
 	f.Helper()
 	var seen engine.RunRow
-	f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Decide: func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Decide: func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		seen = runs[0]
 		return nil, nil
 	}}))
@@ -123,7 +123,7 @@ func decideSees(f *fixture) {
 	f.change(engine.RunChange{Key: key, State: engine.RunRunning, States: []byte{1, 0, 2}})
 	before := f.now()
 	var at time.Time
-	f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{key}, Decide: func(now time.Time, _ []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{key}, Decide: func(now time.Time, _ []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		at = now
 		return nil, nil
 	}}))
@@ -166,7 +166,7 @@ func decideErrs(f *fixture) {
 	l := f.lease(w, "d", run, "t")
 	mine := errors.New("mine")
 	at := f.now()
-	err := f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Ends: []engine.Lease{l}, Decide: func(time.Time, []engine.RunRow, []bool) ([]engine.RunChange, error) {
+	err := f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Ends: []engine.Lease{l}, Decide: func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) {
 		return []engine.RunChange{{
 			Key: run, State: engine.RunFailed, States: []byte("x"), EndedAt: &at,
 			Enqueue:  []engine.QueueItem{ready("d", run, "u")},

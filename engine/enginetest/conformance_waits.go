@@ -26,6 +26,7 @@ var waitCases = []conformanceCase{
 		equal(f, "for runs", f.waits(engine.WaitRun, "d", "e"), []string{})
 	}},
 	{"waits are read on from a key, in the order of keys", waitPages},
+	{"a transition tells which waits still stand as they were read", waitsFound},
 	{"a wait of another run is refused", func(f *fixture) {
 		run, other := f.running("d"), f.run("d")
 		f.refused(engine.RunChange{Key: run, Waits: []engine.Wait{waitOn(other, "t", "d", "x")}})
@@ -52,6 +53,29 @@ func waitOn(run int64, task, dag, target string) engine.Wait {
 	return engine.Wait{TaskKey: plain(run, task), Kind: engine.WaitRun, DAG: dag, RunID: target, Reason: "waits for " + target, Since: Epoch}
 }
 
+func waitsFound(f *fixture) {
+	run := f.running("d")
+	tasks := []string{"again", "gone", "kind", "other", "same"}
+	var set []engine.Wait
+	for _, t := range tasks {
+		set = append(set, waitOn(run, t, "d", "none"))
+	}
+	f.change(engine.RunChange{Key: run, Waits: set})
+	var read []engine.Wait
+	for _, w := range got[[]engine.DueWait](f)(f.Waits(f.ctx, []string{"d"}, engine.WaitRun, engine.TaskKey{}, 9)) {
+		read = append(read, w.Wait)
+	}
+	again, kind, other := set[0], set[2], set[3]
+	again.Since, kind.Kind, other.RunID = Epoch.Add(time.Second), engine.WaitPast, "another"
+	f.change(engine.RunChange{Key: run, Unwaits: []engine.TaskKey{set[1].TaskKey}, Waits: []engine.Wait{again, kind, other}})
+	var found []bool
+	f.ok(f.Transition(f.ctx, engine.Transition{Runs: []int64{run}, Waits: read, Decide: func(_ time.Time, _ []engine.RunRow, is engine.Found) ([]engine.RunChange, error) {
+		found = is.Wait
+		return nil, nil
+	}}))
+	equal(f, "again, gone, kind, other, same", found, []bool{false, false, false, false, true})
+}
+
 // waits names the tasks whose waits are found, each with how its run ended.
 func (f *fixture) waits(kind engine.WaitKind, dags ...string) []string {
 	f.Helper()
@@ -65,7 +89,7 @@ func (f *fixture) waits(kind engine.WaitKind, dags ...string) []string {
 // refused checks that a change of its run is an error.
 func (f *fixture) refused(c engine.RunChange) {
 	f.Helper()
-	err := f.Transition(f.ctx, engine.Transition{Runs: []int64{c.Key}, Decide: func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	err := f.Transition(f.ctx, engine.Transition{Runs: []int64{c.Key}, Decide: func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		c.State = runs[0].State
 		return []engine.RunChange{c}, nil
 	}})

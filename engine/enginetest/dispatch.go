@@ -15,7 +15,7 @@ func (s *Store) StartRuns(ctx context.Context, dags []string, limit int, decide 
 		if len(picked) == 0 {
 			return 0, nil
 		}
-		if err := s.decide(picked, nil, decide, now); err != nil {
+		if err := s.decide(picked, engine.Transition{Decide: decide}, now); err != nil {
 			return 0, err
 		}
 		return len(picked), nil

@@ -68,7 +68,7 @@ func TestRepeatCallsDecideTwiceAndAppliesOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := 0
-	err = s.Transition(ctx, engine.Transition{Runs: []int64{created[0].Key}, Decide: func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	err = s.Transition(ctx, engine.Transition{Runs: []int64{created[0].Key}, Decide: func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		calls++
 		return []engine.RunChange{{Key: runs[0].Key, State: runs[0].State, States: append(runs[0].States, 'x')}}, nil
 	}})
@@ -161,7 +161,7 @@ func BenchmarkMonthOfMinutes(b *testing.B) {
 	b.ReportMetric(float64(runs)*float64(b.N)/b.Elapsed().Seconds(), "runs/s")
 }
 
-func startAll(now time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+func startAll(now time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 	var out []engine.RunChange
 	for _, r := range runs {
 		out = append(out, engine.RunChange{Key: r.Key, State: engine.RunRunning, StartedAt: &now, Enqueue: []engine.QueueItem{itemOf(r.Key, "first")}})
@@ -170,7 +170,7 @@ func startAll(now time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange
 }
 
 func endOf(l engine.Leased) engine.Decide {
-	return func(now time.Time, _ []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+	return func(now time.Time, _ []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 		c := engine.RunChange{Key: l.Lease.Run, State: engine.RunRunning, Attempts: []engine.Attempt{
 			{TaskKey: l.TaskKey, Try: 1, State: engine.Success, Ending: engine.EndSuccess, EndedAt: now},
 		}}

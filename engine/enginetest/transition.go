@@ -22,30 +22,27 @@ func (s *Store) Transition(ctx context.Context, t engine.Transition) error {
 				runs = append(runs, r)
 			}
 		}
-		return s.decide(runs, t.Ends, t.Decide, now)
+		return s.decide(runs, t, now)
 	})
 }
 
 // decide is the transaction: what it found goes to decide, what that returns is stored. An error changes nothing.
-func (s *Store) decide(runs []*run, ends []engine.Lease, decide engine.Decide, now time.Time) error {
-	held := make([]bool, len(ends))
-	for i, l := range ends {
-		held[i] = s.holder(l) != nil
-	}
-	changes, err := decide(now, rowsOf(runs), slices.Clone(held))
+func (s *Store) decide(runs []*run, t engine.Transition, now time.Time) error {
+	found := s.find(t)
+	changes, err := t.Decide(now, rowsOf(runs), found)
 	if err == nil && s.Repeat {
-		changes, err = decide(now, rowsOf(runs), slices.Clone(held))
+		changes, err = t.Decide(now, rowsOf(runs), s.find(t))
 	}
 	if err != nil {
 		return decideError{err}
 	}
 	for _, c := range changes {
-		if err := check(c, runs); err != nil {
+		if err := check(c, runs, t.Worker, found.Worker); err != nil {
 			return err
 		}
 	}
-	for i, l := range ends {
-		if held[i] {
+	for _, l := range t.Ends {
+		if s.holder(l) != nil {
 			s.dequeue(s.runs[l.Run], l.TaskKey)
 		}
 	}
@@ -53,6 +50,27 @@ func (s *Store) decide(runs []*run, ends []engine.Lease, decide engine.Decide, n
 		s.apply(s.runs[c.Key], c, now)
 	}
 	return nil
+}
+
+// find tells what is still as the transition's caller believed.
+func (s *Store) find(t engine.Transition) engine.Found {
+	f := engine.Found{Held: make([]bool, len(t.Ends)), Due: make([]bool, len(t.Timers)), Wait: make([]bool, len(t.Waits)), Worker: s.workers[t.Worker] != nil}
+	for i, l := range t.Ends {
+		f.Held[i] = s.holder(l) != nil
+	}
+	for i, tm := range t.Timers {
+		if r := s.runs[tm.Run]; r != nil {
+			set := r.timers[keyOf(tm)]
+			f.Due[i] = set != nil && set.DueAt.Equal(tm.DueAt)
+		}
+	}
+	for i, w := range t.Waits {
+		if r := s.runs[w.Run]; r != nil {
+			is, ok := r.waits[w.TaskKey]
+			f.Wait[i] = ok && is.Kind == w.Kind && is.DAG == w.DAG && is.RunID == w.RunID && is.Since.Equal(w.Since)
+		}
+	}
+	return f
 }
 
 // rowsOf copies runs as a Decide sees them.
@@ -66,14 +84,17 @@ func rowsOf(runs []*run) []engine.RunRow {
 	return rows
 }
 
-// check refuses a change that reaches beyond the runs that are locked.
-func check(c engine.RunChange, runs []*run) error {
+// check refuses a change that reaches beyond the runs that are locked, or hands tasks over to a worker that was not found.
+func check(c engine.RunChange, runs []*run, worker int64, alive bool) error {
 	_, found := slices.BinarySearchFunc(sorted(runs), c.Key, func(r *run, k int64) int { return cmp.Compare(r.row.Key, k) })
 	if !found {
 		return fmt.Errorf("change of run %d, which is not one of the transition's", c.Key)
 	}
 	var keys []engine.TaskKey
 	for _, q := range c.Enqueue {
+		if leased(q.Lease) && (q.Worker != worker || !alive) {
+			return fmt.Errorf("change of run %d hands task %q over to worker %d, which the transition did not find", c.Key, q.Task, q.Worker)
+		}
 		if q.Pool != "" && leased(q.Lease) {
 			return fmt.Errorf("change of run %d hands task %q over, which takes slots of pool %q: only a claim counts those", c.Key, q.Task, q.Pool)
 		}

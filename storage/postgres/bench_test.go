@@ -69,7 +69,7 @@ func (m *mill) start(ctx context.Context, runs, tasks int) {
 		}
 		_, err := m.CreateRuns(ctx, fresh)
 		m.ok(err)
-		_, err = m.StartRuns(ctx, []string{m.dag}, at, func(_ time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+		_, err = m.StartRuns(ctx, []string{m.dag}, at, func(_ time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 			var out []engine.RunChange
 			for _, r := range runs {
 				c := engine.RunChange{Key: r.Key, State: engine.RunRunning, States: m.states, Version: r.Version}
@@ -110,7 +110,7 @@ func (m *mill) end(ctx context.Context, leases []engine.Lease, next func(task st
 	}
 	var handed []engine.Lease
 	output := []byte(`{"rows":1}`)
-	m.ok(m.Transition(ctx, engine.Transition{Runs: runs, Ends: leases, Decide: func(now time.Time, rows []engine.RunRow, held []bool) ([]engine.RunChange, error) {
+	m.ok(m.Transition(ctx, engine.Transition{Runs: runs, Ends: leases, Worker: m.worker, Decide: func(now time.Time, rows []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
 		handed = handed[:0]
 		lease := uuid.New()
 		out := make([]engine.RunChange, 0, len(rows))

@@ -17,7 +17,7 @@ import (
 	"github.com/tidemill/tidemill/storage/postgres"
 )
 
-func startAll(now time.Time, runs []engine.RunRow, _ []bool) ([]engine.RunChange, error) {
+func startAll(now time.Time, runs []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
 	var out []engine.RunChange
 	for _, r := range runs {
 		out = append(out, engine.RunChange{Key: r.Key, State: engine.RunRunning, Version: r.Version, StartedAt: &now})

@@ -101,7 +101,7 @@ func (r *rig) contend(dags []string, exact bool, slots, n int) []string {
 }
 
 func endAll(r *rig, s *postgres.Store, leased []engine.Leased) error {
-	t := engine.Transition{Decide: func(time.Time, []engine.RunRow, []bool) ([]engine.RunChange, error) { return nil, nil }}
+	t := engine.Transition{Decide: func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) { return nil, nil }}
 	for _, l := range leased {
 		t.Runs = append(t.Runs, l.Lease.Run)
 		t.Ends = append(t.Ends, l.Lease)

@@ -77,8 +77,8 @@ func (r *rig) transition(runs []int64, ends []engine.Lease, do func(engine.RunRo
 }
 
 func (r *rig) tryTransition(runs []int64, ends []engine.Lease, do func(engine.RunRow, *engine.RunChange)) (held []bool, err error) {
-	err = r.Transition(r.Context(), engine.Transition{Runs: runs, Ends: ends, Decide: func(_ time.Time, rows []engine.RunRow, h []bool) ([]engine.RunChange, error) {
-		held = slices.Clone(h)
+	err = r.Transition(r.Context(), engine.Transition{Runs: runs, Ends: ends, Decide: func(_ time.Time, rows []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+		held = slices.Clone(found.Held)
 		var out []engine.RunChange
 		for _, row := range rows {
 			c := engine.RunChange{Key: row.Key, State: row.State, States: row.States, Version: row.Version}

@@ -155,7 +155,7 @@ func (s *Store) start(ctx context.Context, conn *pgxpool.Conn, keys []int64, lim
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return 0, beforeCommit(tx, err)
 	}
-	return len(chosen), s.decide(ctx, tx, f, decide, replace)
+	return len(chosen), s.decide(ctx, tx, f, &engine.Transition{Decide: decide}, replace)
 }
 
 // choose returns the keys, ascending, of those locked runs that their groups have room for, the first in order first.

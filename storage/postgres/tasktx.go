@@ -77,20 +77,20 @@ func (t *taskTx) Handle() any { return t.tx }
 // End implements engine.TaskTx. What precedes the decision is under a savepoint, so that a decision that errs can be made anew.
 func (t *taskTx) End(ctx context.Context, tr engine.Transition) error {
 	s, keys := t.s, slices.Compact(slices.Sorted(slices.Values(tr.Runs)))
-	f := &found{held: make([]bool, len(tr.Ends)), runs: make([]engine.RunRow, 0, len(keys))}
+	f := newFound(&tr, len(keys))
 	b := &pgx.Batch{}
 	b.Queue(`SELECT set_config('idle_in_transaction_session_timeout', $1, true), set_config('lock_timeout', $2, true)`,
 		session["idle_in_transaction_session_timeout"], session["lock_timeout"])
 	b.Queue("SAVEPOINT tidemill_end")
 	b.Queue(lockRuns, keys)
-	queueEnds(b, tr.Ends, f.held)
+	queueFind(b, &tr, &f.Found)
 	queueReadRuns(b, keys, f)
 	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&f.now, &f.xid) })
 	if err := t.conn.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("end of a task's transaction: %w", t.conflict(err))
 	}
 	replace := true // what stands in the way is replaced: the body's work is not to be thrown away for a row of history
-	err := s.decide(ctx, t.conn, f, tr.Decide, &replace)
+	err := s.decide(ctx, t.conn, f, &tr, &replace)
 	var own decideError
 	switch {
 	case err == nil:

@@ -23,12 +23,6 @@ import (
 const (
 	lockRuns = `SELECT id FROM tidemill.runs WHERE id = ANY($1) ORDER BY id FOR UPDATE`
 
-	endLeases = `DELETE FROM tidemill.task_queue q USING (
-			SELECT c.n, q.at FROM unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) WITH ORDINALITY AS c(run_id, task_id, map_index, lease, n)
-				CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
-					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease OFFSET 0) q) e
-		WHERE q.ctid = e.at RETURNING e.n`
-
 	readRuns = `SELECT ` + runColumns + `, r.states, coalesce(d.paused, false), coalesce(d.version, '')
 		FROM tidemill.runs r LEFT JOIN LATERAL (SELECT d.paused, d.version FROM tidemill.dags d WHERE d.dag_id = r.dag_id OFFSET 0) d ON true
 		WHERE r.id = ANY($1) ORDER BY r.id`
@@ -58,11 +52,11 @@ func (s *Store) Transition(ctx context.Context, t engine.Transition) error {
 		}
 		defer conn.Release()
 		defer rollback(ctx, conn.Conn())
-		found, err := s.begin(ctx, conn, keys, t.Ends, t.Heads)
+		found, err := s.begin(ctx, conn, keys, &t)
 		if err != nil {
 			return err
 		}
-		return s.decide(ctx, conn.Conn(), found, t.Decide, &replace)
+		return s.decide(ctx, conn.Conn(), found, &t, &replace)
 	})
 	if err != nil {
 		var own decideError
@@ -81,26 +75,34 @@ func (e decideError) Unwrap() error { return e.error }
 
 // What a transaction found under its locks.
 type found struct {
+	engine.Found
 	runs []engine.RunRow
-	held []bool
 	now  time.Time
 	xid  string
 }
 
+// newFound makes room for what a transition finds.
+func newFound(t *engine.Transition, runs int) *found {
+	return &found{
+		Found: engine.Found{Held: make([]bool, len(t.Ends)), Due: make([]bool, len(t.Timers)), Wait: make([]bool, len(t.Waits))},
+		runs:  make([]engine.RunRow, 0, runs),
+	}
+}
+
 // begin is the first round trip: it begins a transaction, locks the runs, ends the leases and reads.
-func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, ends []engine.Lease, heads map[int64]*engine.RunRow) (*found, error) {
-	f := &found{held: make([]bool, len(ends)), runs: make([]engine.RunRow, 0, len(keys))}
+func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *engine.Transition) (*found, error) {
+	f := newFound(t, len(keys))
 	b := &pgx.Batch{}
 	b.Queue("BEGIN")
-	known := len(heads) == len(keys)
+	known := len(t.Heads) == len(keys)
 	switch {
 	case len(keys) == 0:
 	case known:
-		queueLockKnown(b, keys, heads, f)
+		queueLockKnown(b, keys, t.Heads, f)
 	default:
 		b.Queue(lockRuns, keys)
 	}
-	queueEnds(b, ends, f.held)
+	queueFind(b, t, &f.Found)
 	if len(keys) > 0 && !known {
 		queueReadRuns(b, keys, f)
 	}
@@ -109,32 +111,6 @@ func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, end
 		return nil, beforeCommit(conn.Conn(), err)
 	}
 	return f, nil
-}
-
-// queueEnds queues the deletion of the queue rows that still carry their lease, in the order of their keys.
-func queueEnds(b *pgx.Batch, ends []engine.Lease, held []bool) {
-	if len(ends) == 0 {
-		return
-	}
-	order := make([]int, len(ends))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int { return compareKeys(ends[i].TaskKey, ends[j].TaskKey) })
-	var keys keyColumns
-	var leases uuids
-	for _, i := range order {
-		keys.add(ends[i].TaskKey)
-		leases = append(leases, ends[i].ID)
-	}
-	b.Queue(endLeases, keys.runs, keys.tasks, keys.indexes, leases).Query(func(rows pgx.Rows) error {
-		var n int64
-		_, err := pgx.ForEachRow(rows, []any{&n}, func() error {
-			held[order[n-1]] = true
-			return nil
-		})
-		return err
-	})
 }
 
 // queueLockKnown queues the lock of runs of which all but the state is known, and how their DAGs stand.
@@ -188,12 +164,15 @@ func queueReadRuns(b *pgx.Batch, keys []int64, f *found) {
 // decide asks the engine what follows, and stores that in the second round trip. Rows of the queue and of history are
 // first written as if they were new, which they nearly always are; if one is there already all is repeated with
 // statements that replace it.
-func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, decide engine.Decide, replace *bool) error {
-	changes, err := decide(f.now, f.runs, slices.Clone(f.held))
+func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, t *engine.Transition, replace *bool) error {
+	changes, err := t.Decide(f.now, f.runs, f.Found)
 	if err != nil {
 		return final{decideError{err}}
 	}
 	w := writes{now: f.now, replace: *replace}
+	if f.Worker {
+		w.worker = t.Worker
+	}
 	for i := range changes {
 		if err := w.add(&changes[i], f.runs); err != nil {
 			return final{err}

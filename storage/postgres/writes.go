@@ -16,7 +16,8 @@ import (
 // runs, queue, history, timers, virtual nodes, waits, questions, assets, outbox.
 type writes struct {
 	now     time.Time
-	replace bool // rows of the queue and of history may be there already
+	replace bool  // rows of the queue and of history may be there already
+	worker  int64 // to whom tasks may be handed over; 0: to nobody
 
 	runs      runColumnsOut
 	dequeue   keyColumns
@@ -43,7 +44,7 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 		return fmt.Errorf("change of run %d, which is not one of the transition's", c.Key)
 	}
 	run := &locked[i]
-	if err := ownKeys(c); err != nil {
+	if err := w.ownKeys(c); err != nil {
 		return err
 	}
 	w.runs.add(c)
@@ -130,8 +131,9 @@ func lastOf[T any, K comparable](in []T, key func(*T) K) []T {
 	return out
 }
 
-// ownKeys refuses a change of one run that holds tasks of another: those are not locked.
-func ownKeys(c *engine.RunChange) error {
+// ownKeys refuses a change of one run that holds tasks of another: those are not locked. Nor may it hand tasks over to a worker that was not
+// found.
+func (w *writes) ownKeys(c *engine.RunChange) error {
 	refuse := func(what string, k engine.TaskKey) error {
 		return fmt.Errorf("change of run %d: %s names task %q of run %d", c.Key, what, k.Task, k.Run)
 	}
@@ -144,7 +146,11 @@ func ownKeys(c *engine.RunChange) error {
 		if c.Enqueue[i].Run != c.Key {
 			return refuse("Enqueue", c.Enqueue[i].TaskKey)
 		}
-		if q := &c.Enqueue[i]; q.Pool != "" && q.Lease != uuid.Nil {
+		q := &c.Enqueue[i]
+		if q.Lease != uuid.Nil && (q.Worker == 0 || q.Worker != w.worker) {
+			return fmt.Errorf("change of run %d hands task %q over to worker %d, which the transition did not find", c.Key, q.Task, q.Worker)
+		}
+		if q.Pool != "" && q.Lease != uuid.Nil {
 			return fmt.Errorf("change of run %d hands task %q over, which takes slots of pool %q: only a claim counts those", c.Key, q.Task, q.Pool)
 		}
 	}
@@ -191,7 +197,7 @@ func (w *writes) queue(b *pgx.Batch) {
 		b.Queue(lockQueueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 	}
-	w.enqueue.queue(b, w.now, w.replace)
+	w.enqueue.queue(b, w.now, w.worker, w.replace)
 	if len(w.cancel.runs) > 0 {
 		b.Queue(lockQueueRows, w.cancel.runs, w.cancel.tasks, w.cancel.indexes)
 		b.Queue(cancelRows, w.cancel.runs, w.cancel.tasks, w.cancel.indexes)

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,33 +35,19 @@ const (
 			WITH ORDINALITY AS c(run_id, task_id, map_index, dag_id, try, priority, queue, n)
 		ORDER BY c.n`
 
-	// enqueueLeased hands items over to workers, which keep their row while that happens. Without a row there is no lease.
-	enqueueLeased = `WITH w AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = ANY($9) ORDER BY id FOR KEY SHARE)
-		INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, lease, worker, leased_at)
-		SELECT c.run_id, c.task_id, c.map_index, c.dag_id, c.try, c.priority, c.queue, $8::timestamptz,
-			CASE WHEN w.id IS NOT NULL THEN c.lease END, w.id, CASE WHEN w.id IS NOT NULL THEN $8::timestamptz END
-		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $10::uuid[], $11::bigint[])
-			WITH ORDINALITY AS c(run_id, task_id, map_index, dag_id, try, priority, queue, lease, worker, n)
-			LEFT JOIN w ON w.id = c.worker AND c.lease IS NOT NULL
-		ORDER BY c.n`
-
-	// enqueueHanded is enqueueLeased for items that are all handed over to one worker, under one lease and no limit, of one DAG and queue: what
+	// enqueueHanded puts items into the queue that are all handed over to one worker, under one lease and no limit, of one DAG and queue: what
 	// nearly every transition of a chain does. $5 to $10: DAG, priority, queue, time, worker, lease.
-	enqueueHanded = `WITH w AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = $9 FOR KEY SHARE)
-		INSERT INTO tidemill.task_queue (run_id, task_id, map_index, try, dag_id, priority, queue, queued_at, lease, worker, leased_at, handed)
-		SELECT c.run_id, c.task_id, c.map_index, c.try, $5::text, $6::int, $7::text, $8::timestamptz,
-			CASE WHEN w.id IS NOT NULL THEN $10::uuid END, w.id, CASE WHEN w.id IS NOT NULL THEN $8::timestamptz END, w.id IS NOT NULL
-		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[]) AS c(run_id, task_id, map_index, try) LEFT JOIN w ON true`
+	enqueueHanded = `INSERT INTO tidemill.task_queue (run_id, task_id, map_index, try, dag_id, priority, queue, queued_at, lease, worker, leased_at, handed)
+		SELECT c.run_id, c.task_id, c.map_index, c.try, $5::text, $6::int, $7::text, $8::timestamptz, $10::uuid, $9::bigint, $8::timestamptz, true
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::int[]) AS c(run_id, task_id, map_index, try)`
 
-	// enqueueMixed is enqueueLeased for items of which some take slots of a pool. Those are handed over to nobody.
-	enqueueMixed = `WITH w AS MATERIALIZED (SELECT id FROM tidemill.workers WHERE id = ANY($9) ORDER BY id FOR KEY SHARE)
-		INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, lease, worker, leased_at, pool, slots)
+	// enqueueMixed puts items into the queue of which some are handed over, to worker $9, and some take slots of a pool.
+	enqueueMixed = `INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, lease, worker, leased_at, pool, slots)
 		SELECT c.run_id, c.task_id, c.map_index, c.dag_id, c.try, c.priority, c.queue, $8::timestamptz,
-			CASE WHEN w.id IS NOT NULL THEN c.lease END, w.id, CASE WHEN w.id IS NOT NULL THEN $8::timestamptz END,
+			c.lease, CASE WHEN c.lease IS NOT NULL THEN $9::bigint END, CASE WHEN c.lease IS NOT NULL THEN $8::timestamptz END,
 			nullif(c.pool, ''), CASE WHEN c.pool <> '' THEN c.slots END
-		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $10::uuid[], $11::bigint[], $12::text[], $13::int[])
-			WITH ORDINALITY AS c(run_id, task_id, map_index, dag_id, try, priority, queue, lease, worker, pool, slots, n)
-			LEFT JOIN w ON w.id = c.worker AND c.lease IS NOT NULL
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::int[], $6::int[], $7::text[], $10::uuid[], $11::text[], $12::int[])
+			WITH ORDINALITY AS c(run_id, task_id, map_index, dag_id, try, priority, queue, lease, pool, slots, n)
 		ORDER BY c.n`
 
 	// replacingQueued takes the place of what an instance has in the queue; it counts as enqueued anew.
@@ -78,9 +63,8 @@ type queueColumns struct {
 	priorities []int32
 	queues     []string
 	leases     []pgtype.UUID
-	workers    []int64
-	handed     []int64 // the workers that get something
-	limited    bool    // some item is counted by a limit, or nobody's yet
+	handed     bool // some item is handed over
+	limited    bool // some item is counted by a limit, or nobody's yet
 	pools      []string
 	slots      []int32
 	pooled     bool // whether any takes slots of a pool
@@ -93,14 +77,11 @@ func (o *queueColumns) add(q *engine.QueueItem) {
 	o.priorities = append(o.priorities, int32(q.Priority)) //nolint:gosec // checked at registration
 	o.queues = append(o.queues, q.Queue)
 	o.leases = append(o.leases, nullable(q.Lease))
-	o.workers = append(o.workers, q.Worker)
 	o.pools = append(o.pools, q.Pool)
 	o.slots = append(o.slots, int32(q.Slots)) //nolint:gosec // checked at registration
 	o.pooled = o.pooled || q.Pool != ""
 	o.limited = o.limited || !q.Free || q.Lease == uuid.Nil
-	if q.Lease != uuid.Nil && !slices.Contains(o.handed, q.Worker) {
-		o.handed = append(o.handed, q.Worker)
-	}
+	o.handed = o.handed || q.Lease != uuid.Nil
 }
 
 // uniform tells whether a column has one value throughout.
@@ -113,22 +94,19 @@ func uniform[T comparable](column []T) bool {
 	return true
 }
 
-func (o *queueColumns) queue(b *pgx.Batch, now time.Time, replace bool) {
+func (o *queueColumns) queue(b *pgx.Batch, now time.Time, worker int64, replace bool) {
 	if len(o.runs) == 0 {
 		return
 	}
 	args := []any{o.runs, o.tasks, o.indexes, o.dags, o.tries, o.priorities, o.queues, now}
 	sql := enqueueReady
 	switch {
-	case !o.limited && uniform(o.dags) && uniform(o.priorities) && uniform(o.queues) && uniform(o.leases) && uniform(o.workers):
+	case !o.limited && uniform(o.dags) && uniform(o.priorities) && uniform(o.queues) && uniform(o.leases):
 		sql = enqueueHanded
-		args = []any{o.runs, o.tasks, o.indexes, o.tries, o.dags[0], o.priorities[0], o.queues[0], now, o.workers[0], o.leases[0]}
-	case o.pooled:
+		args = []any{o.runs, o.tasks, o.indexes, o.tries, o.dags[0], o.priorities[0], o.queues[0], now, worker, o.leases[0]}
+	case o.pooled || o.handed:
 		sql = enqueueMixed
-		args = append(args, notNil(o.handed), o.leases, o.workers, o.pools, o.slots)
-	case len(o.handed) > 0:
-		sql = enqueueLeased
-		args = append(args, o.handed, o.leases, o.workers)
+		args = append(args, worker, o.leases, o.pools, o.slots)
 	}
 	if replace {
 		sql += replacingQueued
