@@ -4,11 +4,13 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // the database/sql driver that goose speaks through
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib" // the database/sql driver that goose speaks through
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
@@ -65,10 +67,12 @@ func Status(ctx context.Context, url string, set Set) ([]Applied, error) {
 }
 
 func with(ctx context.Context, url string, set Set, do func(*goose.Provider) error) (err error) {
-	db, err := sql.Open("pgx", url)
+	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return err
+		return err // pgx redacts the password
 	}
+	cfg.DefaultQueryExecMode = pgx.QueryExecModeExec // no statement has a name: a pooler may stand before the database
+	db := stdlib.OpenDB(*cfg)
 	defer func() {
 		if cerr := db.Close(); err == nil {
 			err = cerr
@@ -81,13 +85,31 @@ func with(ctx context.Context, url string, set Set, do func(*goose.Provider) err
 	if err != nil {
 		return err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
+	release, err := alone(ctx, db)
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, db, sub, goose.WithSessionLocker(locker), goose.WithTableName("public.tidemill_migrations_"+string(set)))
+	defer func() { err = errors.Join(err, release()) }()
+	p, err := goose.NewProvider(goose.DialectPostgres, db, sub, goose.WithTableName("public.tidemill_migrations_"+string(set)))
 	if err != nil {
 		return err
 	}
 	return do(p)
+}
+
+// alone waits until nobody else migrates the database, and keeps others waiting until what it returns is called. The lock is that of a
+// transaction, which stays open: behind a pooler a session keeps none.
+func alone(ctx context.Context, db *sql.DB) (release func() error, err error) {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0`)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1)`, lock.DefaultLockID)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("wait for others that migrate: %w", err), tx.Rollback())
+	}
+	return tx.Commit, nil
 }

@@ -140,7 +140,7 @@ func (s *Store) claimExact(ctx context.Context, c engine.ClaimRequest, dags []co
 			return err
 		}
 		defer conn.Release()
-		return s.writeOn(ctx, conn, func(ctx context.Context, tx pgx.Tx) (err error) {
+		return s.writeOn(ctx, s.work, conn, func(ctx context.Context, tx pgx.Tx) (err error) {
 			out, err = claimUnderLimits(ctx, tx, c, dags, names, pools, slots)
 			return err
 		})

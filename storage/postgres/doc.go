@@ -23,6 +23,8 @@
 //   - A connection lost during a commit leaves its outcome unknown. It is settled by asking the database what became of
 //     that transaction's id (pg_xact_status), so that a transition is neither lost nor done twice.
 //
+// Behind a pooler that lends connections for a transaction (PgBouncer) nothing depends on a session: see pooler.go.
+//
 // SQL stands beside its one caller. The schema is in package migrations; its views (tidemill.dag_runs,
 // tidemill.task_instances, tidemill.task_attempts) are for people.
 package postgres

@@ -123,7 +123,7 @@ type queuedRun struct {
 
 func (s *Store) start(ctx context.Context, conn *pgxpool.Conn, keys []int64, limit int, decide engine.Decide, replace *bool) (int, error) {
 	tx := conn.Conn()
-	if _, err := tx.Exec(ctx, "BEGIN"); err != nil {
+	if _, err := tx.Exec(ctx, s.work.beginSQL()); err != nil {
 		return 0, beforeCommit(tx, err)
 	}
 	locked, err := query(ctx, tx, func(row pgx.CollectableRow) (r queuedRun, err error) {

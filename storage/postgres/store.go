@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strconv"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemill/tidemill/engine"
@@ -33,8 +34,9 @@ type Options struct {
 // number of processes may work on one database.
 type Store struct {
 	app    string
-	work   *pgxpool.Pool // transitions, claims: index plans only
-	look   *pgxpool.Pool // everything that scans or is looked at
+	at     database
+	work   *pool // transitions, claims: index plans only
+	look   *pool // everything that scans or is looked at
 	log    *slog.Logger
 	clock  engine.Clock
 	stats  counters
@@ -68,8 +70,8 @@ var workSession = map[string]string{
 	"enable_mergejoin": "off",
 }
 
-// Open connects to the database at url (postgres://…), whose schema must be up to date: see migrations.Up. Whoever
-// opens a store closes it.
+// Open connects to the database at url (postgres://…), whose schema must be up to date: see migrations.Up. That may be
+// the address of a pooler that lends connections for a transaction. Whoever opens a store closes it.
 func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	if opts.AppName == "" {
 		opts.AppName = "tidemill"
@@ -85,16 +87,14 @@ func Open(ctx context.Context, url string, opts Options) (*Store, error) {
 	}
 	s := &Store{app: sessionName(opts.AppName), log: opts.Log, clock: opts.Clock, bodies: make(chan struct{}, max(1, opts.MaxConns/4))}
 	var err error
+	if s.at, err = lookAt(ctx, url, s.app); err != nil {
+		return nil, err
+	}
 	if s.work, err = s.connect(ctx, url, opts.MaxConns, workSession); err != nil {
 		return nil, err
 	}
 	if s.look, err = s.connect(ctx, url, max(2, opts.MaxConns/2), nil); err != nil {
 		s.work.Close()
-		return nil, err
-	}
-	if err := s.check(ctx); err != nil {
-		s.work.Close()
-		s.look.Close()
 		return nil, err
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -109,42 +109,30 @@ func sessionName(app string) string {
 	return app[:min(len(app), 63-len(suffix))] + suffix
 }
 
-func (s *Store) connect(ctx context.Context, url string, conns int, settings map[string]string) (*pgxpool.Pool, error) {
+func (s *Store) connect(ctx context.Context, url string, conns int, settings map[string]string) (*pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("database URL: %w", err) // pgx redacts the password
 	}
 	cfg.MaxConns = int32(min(conns, 10_000)) //nolint:gosec // bounded
-	cfg.ConnConfig.ConnectTimeout = 10 * time.Second
+	cfg.ConnConfig.ConnectTimeout = connectTimeout
 	params := cfg.ConnConfig.RuntimeParams
 	params["application_name"] = s.app
-	for _, m := range []map[string]string{session, settings} {
-		for k, v := range m {
-			params[k] = v
+	all := maps.Clone(session)
+	maps.Copy(all, settings)
+	p := &pool{}
+	if s.at.pooled {
+		p.local = localSettings(all)
+		if cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+			cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 		}
+	} else {
+		maps.Copy(params, all)
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, cfg)
-	if err != nil {
+	if p.Pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
-	return pool, nil
-}
-
-// check finds out that the database is there, new enough and migrated.
-func (s *Store) check(ctx context.Context) error {
-	var version string
-	var migrated bool
-	err := s.look.QueryRow(ctx, `SELECT current_setting('server_version_num'), to_regclass('tidemill.pools') IS NOT NULL`).Scan(&version, &migrated)
-	if err != nil {
-		return fmt.Errorf("connect to the database: %w", err)
-	}
-	if n, err := strconv.Atoi(version); err != nil || n < 150000 {
-		return fmt.Errorf("the database is PostgreSQL %s: version 15 or newer is needed", version)
-	}
-	if !migrated {
-		return fmt.Errorf("the database lacks the schema tidemill: run tidemill migrate up")
-	}
-	return nil
+	return p, nil
 }
 
 // Close ends what the store does in the background and closes its connections. It waits for calls that are under way.

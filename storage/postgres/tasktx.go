@@ -60,7 +60,7 @@ func (s *Store) beginBody(ctx context.Context) (*pgx.Conn, pgx.Tx, error) {
 		return nil, nil, err
 	}
 	conn := pooled.Hijack()
-	tx, err := conn.Begin(ctx)
+	tx, err := s.look.begin(ctx, conn)
 	if err == nil {
 		_, err = tx.Exec(ctx, `SELECT set_config('idle_in_transaction_session_timeout', '0', true), set_config('lock_timeout', '0', true)`)
 	}

@@ -93,7 +93,7 @@ func newFound(t *engine.Transition, runs int) *found {
 func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *engine.Transition) (*found, error) {
 	f := newFound(t, len(keys))
 	b := &pgx.Batch{}
-	b.Queue("BEGIN")
+	s.work.queueBegin(b)
 	known := len(t.Heads) == len(keys)
 	switch {
 	case len(keys) == 0:

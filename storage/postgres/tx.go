@@ -173,12 +173,13 @@ func (s *Store) write(ctx context.Context, do func(ctx context.Context, tx pgx.T
 			return err
 		}
 		defer conn.Release()
-		return s.writeOn(ctx, conn, do)
+		return s.writeOn(ctx, s.look, conn, do)
 	})
 }
 
-func (s *Store) writeOn(ctx context.Context, conn *pgxpool.Conn, do func(ctx context.Context, tx pgx.Tx) error) error {
-	tx, err := conn.Begin(ctx)
+// writeOn is one try of write, on a connection of a pool.
+func (s *Store) writeOn(ctx context.Context, p *pool, conn *pgxpool.Conn, do func(ctx context.Context, tx pgx.Tx) error) error {
+	tx, err := p.begin(ctx, conn.Conn())
 	if err != nil {
 		return beforeCommit(conn.Conn(), err)
 	}

@@ -10,9 +10,10 @@ import (
 
 const (
 	wakeChannel = "tidemill_wake"
-	wakePause   = 50 * time.Millisecond // between two notifications: they take a lock that commits wait for
-	wakeLimit   = time.Second           // for sending one, also while the store is closed
-	wakeRetry   = time.Second           // before listening anew on a lost connection
+	wakePause   = 50 * time.Millisecond  // between two notifications: they take a lock that commits wait for
+	wakeLimit   = time.Second            // for sending one, also while the store is closed
+	wakeRetry   = time.Second            // before listening anew on a lost connection
+	wakeLook    = 100 * time.Millisecond // between two looks at the number of notifications, behind a pooler
 )
 
 // A Waker hints at work to whoever waits on the same database. It is only a hint: notifications may be lost, and
@@ -58,7 +59,7 @@ func (s *Store) startWaker(ctx context.Context) {
 func (s *Store) notify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeLimit)
 	defer cancel()
-	_, err := s.look.Exec(ctx, `SELECT pg_notify($1, '')`, wakeChannel)
+	_, err := s.look.Exec(ctx, `SELECT pg_notify($1, ''), nextval('tidemill.wakes')`, wakeChannel)
 	return err
 }
 
@@ -82,8 +83,12 @@ func (s *Store) Wake(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// Woken implements Waker. Each listener has a connection of its own beside the store's pools.
+// Woken implements Waker. Each listener has a connection of its own beside the store's pools; behind a pooler, where a session
+// cannot listen, it looks every 100 ms whether there was a notification.
 func (s *Store) Woken(ctx context.Context) (<-chan struct{}, error) {
+	if s.at.pooled {
+		return s.watch(ctx)
+	}
 	conn, err := s.listen(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("listen for wake-ups: %w", err)
@@ -104,6 +109,49 @@ func (s *Store) Woken(ctx context.Context) (<-chan struct{}, error) {
 	return woken, nil
 }
 
+// watch is Woken behind a pooler.
+func (s *Store) watch(ctx context.Context) (<-chan struct{}, error) {
+	seen, err := s.wakes(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("watch for wake-ups: %w", err)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.waker.ctx, cancel)
+	woken := make(chan struct{}, 1)
+	s.wg.Go(func() {
+		defer close(woken)
+		defer cancel()
+		defer stop()
+		pause := wakeLook
+		for s.pause(ctx, pause) == nil {
+			n, err := s.wakes(ctx)
+			if pause = wakeLook; err != nil {
+				if ctx.Err() == nil {
+					s.log.Warn("cannot watch for wake-ups", "error", err)
+				}
+				pause = wakeRetry
+			} else if n != seen {
+				seen = n
+				poke(woken)
+			}
+		}
+	})
+	return woken, nil
+}
+
+// wakes is how many notifications were sent so far. A sequence counts them: it costs no row, and no commit that waits for the disk.
+func (s *Store) wakes(ctx context.Context) (n int64, err error) {
+	err = s.look.Pool.QueryRow(ctx, `SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM tidemill.wakes`).Scan(&n)
+	return n, err
+}
+
+func poke(woken chan<- struct{}) {
+	select {
+	case woken <- struct{}{}:
+	default:
+	}
+}
+
 // heard waits for one notification, passes it on and returns the connection for the next; nil when there is none.
 func (s *Store) heard(ctx context.Context, conn *pgx.Conn, woken chan<- struct{}) *pgx.Conn {
 	if conn == nil {
@@ -122,10 +170,7 @@ func (s *Store) heard(ctx context.Context, conn *pgx.Conn, woken chan<- struct{}
 		s.hangUp(conn)
 		return nil
 	}
-	select { // also after a gap, in which some may have been missed
-	case woken <- struct{}{}:
-	default:
-	}
+	poke(woken) // also after a gap, in which some may have been missed
 	return conn
 }
 

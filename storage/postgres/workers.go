@@ -114,9 +114,10 @@ func (s *Store) Leave(ctx context.Context, worker int64) error {
 	return nil
 }
 
-// endSessions ends the sessions of dead workers' processes, but never those of a process that has a living worker.
+// endSessions ends the sessions of dead workers' processes, but never those of a process that has a living worker. A pooler has
+// sessions of its own and gives them the name of whom they work for: those that idle ($3) are nobody's.
 const endSessions = `SELECT count(pg_terminate_backend(a.pid)) FROM pg_stat_activity a
-	WHERE a.datname = current_database() AND a.usename = current_user AND a.application_name <> $2
+	WHERE a.datname = current_database() AND a.usename = current_user AND a.application_name <> $2 AND ($3 OR a.state <> 'idle')
 		AND a.application_name IN (SELECT application_name FROM tidemill.workers WHERE id = ANY($1))
 		AND a.application_name NOT IN (SELECT application_name FROM tidemill.workers WHERE id <> ALL($1))`
 
@@ -127,7 +128,7 @@ func (s *Store) Bury(ctx context.Context, workers []int64) error {
 		return nil
 	}
 	var ended int
-	if err := s.look.QueryRow(ctx, endSessions, workers, s.app).Scan(&ended); err != nil {
+	if err := s.look.QueryRow(ctx, endSessions, workers, s.app, !s.at.pooled).Scan(&ended); err != nil {
 		return fmt.Errorf("bury workers %v: end their sessions: %w", workers, err)
 	}
 	err := s.repeat(ctx, func(ctx context.Context) error {
