@@ -38,6 +38,10 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 	if err := c.refuseIn("params", string(r.Params)); err != nil {
 		return BackfillPlan{}, err
 	}
+	given := r.Params
+	if r.Params, err = d.FillParams(given); err != nil {
+		r.Params = given // told after what is wrong with the range
+	}
 	steps, existing, err := c.planBackfill(ctx, d, r)
 	if err != nil || dryRun {
 		return BackfillPlan{Steps: steps}, err
@@ -98,7 +102,7 @@ func (c *Control) planBackfill(ctx context.Context, d *Definition, r BackfillReq
 	if err := r.Check(line, d.dependsOnPast(), now); err != nil {
 		return nil, nil, err
 	}
-	if err := d.CheckParams(r.Params); err != nil {
+	if _, err := d.FillParams(r.Params); err != nil {
 		return nil, nil, err
 	}
 	if err := c.checkOverlap(ctx, r); err != nil {

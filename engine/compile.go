@@ -22,7 +22,9 @@ type Definition struct {
 	byID      map[string]*Task
 	timetable Timetable // nil: no schedule
 	callbacks callbackSet
-	decode    func([]byte) error
+	params    *paramType
+	fill      func([]byte) ([]byte, error)
+	noParams  []byte // what FillParams makes of none
 	exact     bool
 	pooled    bool // some task takes slots of a pool
 	zone      *time.Location
@@ -31,8 +33,13 @@ type Definition struct {
 	leaves    []VerdictTask  // reused shape for verdicts, states unset
 }
 
-// CheckParams decodes params as a trigger gives them. The error is an [InvalidError] that names the field.
-func (d *Definition) CheckParams(raw []byte) error { return d.decode(raw) }
+// FillParams checks params as a trigger gives them, a JSON object or nothing, and returns them with the defaults of what they leave out.
+// The error is one [InvalidError], or several joined, each of which names its field.
+func (d *Definition) FillParams(raw []byte) ([]byte, error) { return d.fill(raw) }
+
+// EncodeParams makes JSON for a trigger of a Go value. Of a value of the DAG's own params type fields that are zero and have a default are
+// left out, and so get it; take a pointer where zero is to be told from nothing.
+func (d *Definition) EncodeParams(v any) ([]byte, error) { return d.params.encode(v) }
 
 // Zone is the time zone of the DAG's days.
 func (d *Definition) Zone() *time.Location { return d.zone }
@@ -125,7 +132,7 @@ func (g *graph) compile() *Definition {
 	g.coverage()
 	tasks := g.order()
 	g.pairs()
-	d := &Definition{tasks: tasks, byID: map[string]*Task{}, callbacks: g.callbacks, decode: g.decodeParams, exact: g.exactTasks}
+	d := &Definition{tasks: tasks, byID: map[string]*Task{}, callbacks: g.callbacks, params: g.params, fill: g.fillParams, exact: g.exactTasks}
 	for i, t := range tasks {
 		t.index = i
 		d.byID[t.spec.ID] = t
@@ -171,7 +178,10 @@ func (g *graph) compile() *Definition {
 		d.leaves = append(d.leaves, VerdictTask{Downstream: t.down, Teardown: t.spec.Teardown, FailRun: t.spec.FailRun})
 	}
 	g.spec.Groups = g.groups
-	g.spec.Params = g.paramsSchema
+	g.spec.Params = g.params.jsonSchema()
+	if full, err := g.fillParams(nil); err == nil {
+		d.noParams = full
+	}
 	d.Spec = g.spec
 	d.Version = versionOf(g.spec)
 	d.zone = g.zone()
@@ -298,7 +308,7 @@ func (t *Task) describe(f any) {
 
 // newRun is a run of the DAG as it is made now.
 func (d *Definition) newRun(t RunType, _ time.Time) NewRun {
-	return NewRun{DAG: d.Spec.DAG, Type: t, Version: d.Version, Deadline: time.Duration(d.Spec.Deadline)}
+	return NewRun{DAG: d.Spec.DAG, Type: t, Version: d.Version, Params: d.noParams, Deadline: time.Duration(d.Spec.Deadline)}
 }
 
 // Timeline is the DAG's schedule at work; registered is when it was first registered.

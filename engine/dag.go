@@ -34,29 +34,46 @@ type AnyDAG interface {
 func (d *DAG[P]) graph() *graph { return d.g }
 
 // New starts a DAG. id is letters, digits, "_", "-" and ".", at most 250 of them. P is the type of its params, NoParams if
-// there are none: a struct that is decoded strictly from the JSON of the trigger, and checked by its method
-// Validate() error where it has one.
+// there are none: a struct that is decoded strictly from the JSON of the trigger (an unknown or ill-typed field is refused and named), and
+// checked by its tags and its method Validate() error where it has one:
+//
+//	type Params struct {
+//		Currency string   `json:"currency" default:"EUR" enum:"EUR,CHF,USD" doc:"what amounts are told in"`
+//		Days     int      `json:"days" default:"30" min:"1" max:"366"`
+//		Account  string   `json:"account" required:"true" pattern:"^[A-Z]{2}[0-9]+$"`
+//		Only     []string `json:"only,omitempty" maxLength:"100"`
+//	}
+//
+// A default stands for a field that is left out or null, in runs of whatever origin, and is kept with the run. min and max are of numbers,
+// minLength and maxLength of texts (in characters), lists and maps; min, max, enum and pattern on a list hold for its elements. A field must be
+// given when it says required:"true", or when its bounds refuse its zero value and it has neither a default nor omitempty (nor is a pointer).
+// A DAG with a schedule may have none such, as nobody gives it. Tags that cannot be are definition errors.
 func New[P any](id string, opts ...DAGOption) *DAG[P] {
 	g := newGraph(id, caller())
 	checkJSON[P](g, "params of DAG "+id)
 	if t := reflect.TypeFor[P](); t.Kind() != reflect.Struct {
 		g.fail(g.where, "params of DAG %s: %s is no struct; give a struct with a field for each param, or NoParams", id, t)
 	}
-	g.decodeParams = func(raw []byte) error {
-		_, err := decodeParams[P](raw)
-		return err
+	var problems []string
+	g.params, problems = newParamType(reflect.TypeFor[P]())
+	for _, p := range problems {
+		g.fail(g.where, "params of DAG %s: %s", id, p)
 	}
-	g.paramsSchema = schemaOf[P]()
+	g.fillParams = func(raw []byte) ([]byte, error) {
+		_, full, err := decodeParams[P](g.params, raw)
+		return full, err
+	}
 	for _, o := range opts {
 		o.applyDAG(g)
 	}
+	g.checkUnattended()
 	return &DAG[P]{g}
 }
 
 // Run is the handle of the run itself: what tasks without an upstream read.
 func (d *DAG[P]) Run() Node[Run[P]] {
 	return Node[Run[P]]{&node{g: d.g, kind: runNode}, func(in *taskInputs) (Run[P], error) {
-		p, err := decodeParams[P](in.run.Params)
+		p, _, err := decodeParams[P](d.g.params, in.run.Params)
 		if err != nil {
 			return Run[P]{}, err
 		}

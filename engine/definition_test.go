@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -33,8 +34,8 @@ func (halfway) MarshalJSON() ([]byte, error) { return []byte("{}"), nil }
 
 // here is the file and line of its caller, moved by some lines.
 func here(down int) string {
-	_, _, line, _ := runtime.Caller(1)
-	return fmt.Sprintf("engine/definition_test.go:%d", line+down)
+	_, file, line, _ := runtime.Caller(1)
+	return fmt.Sprintf("engine/%s:%d", filepath.Base(file), line+down)
 }
 
 // Each case writes one thing that is wrong. The error names the DAG, the line of the call and the mend.

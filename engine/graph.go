@@ -26,8 +26,8 @@ type graph struct {
 	errs         []error
 	taskDefaults []TaskOption
 	callbacks    callbackSet
-	decodeParams func([]byte) error
-	paramsSchema []byte
+	params       *paramType
+	fillParams   func([]byte) ([]byte, error)
 	timetable    Timetable // of [OnTimetable]
 	exactTasks   bool      // MaxActiveTasks was given: held exactly
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"strings"
 )
 
 // checkJSON notes an error when a T does not come back from JSON as it went in.
@@ -82,111 +81,4 @@ func jsonProblem(t reflect.Type, seen map[reflect.Type]bool) string {
 		}
 	}
 	return ""
-}
-
-// schemaOf is the JSON Schema of a params struct, for forms.
-func schemaOf[P any]() []byte {
-	raw, err := json.Marshal(typeSchema(reflect.TypeFor[P](), 0))
-	if err != nil {
-		return nil
-	}
-	return raw
-}
-
-// withoutDocs takes the descriptions out of a schema.
-func withoutDocs(schema []byte) []byte {
-	var s any
-	if json.Unmarshal(schema, &s) != nil {
-		return schema
-	}
-	stripDocs(s)
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return schema
-	}
-	return raw
-}
-
-func stripDocs(schema any) {
-	m, ok := schema.(map[string]any)
-	if !ok {
-		return
-	}
-	if _, text := m["description"].(string); text {
-		delete(m, "description")
-	}
-	for _, v := range m {
-		stripDocs(v)
-	}
-}
-
-func typeSchema(t reflect.Type, depth int) map[string]any {
-	if t.Kind() == reflect.Pointer {
-		return typeSchema(t.Elem(), depth)
-	}
-	if depth > 8 {
-		return map[string]any{}
-	}
-	if t.PkgPath() == "time" && t.Name() == "Time" {
-		return map[string]any{"type": "string", "format": "date-time"}
-	}
-	if ownJSON(t) {
-		return map[string]any{"type": "string"}
-	}
-	switch t.Kind() {
-	case reflect.Bool:
-		return map[string]any{"type": "boolean"}
-	case reflect.String:
-		return map[string]any{"type": "string"}
-	case reflect.Float32, reflect.Float64:
-		return map[string]any{"type": "number"}
-	case reflect.Slice, reflect.Array:
-		return map[string]any{"type": "array", "items": typeSchema(t.Elem(), depth+1)}
-	case reflect.Map:
-		return map[string]any{"type": "object", "additionalProperties": typeSchema(t.Elem(), depth+1)}
-	case reflect.Struct:
-		props := map[string]any{}
-		for _, f := range reflect.VisibleFields(t) {
-			name := jsonName(f)
-			if name == "" || f.Anonymous {
-				continue
-			}
-			s := typeSchema(f.Type, depth+1)
-			if doc := f.Tag.Get("doc"); doc != "" {
-				s["description"] = doc
-			}
-			props[name] = s
-		}
-		return map[string]any{"type": "object", "properties": props, "additionalProperties": false}
-	}
-	return map[string]any{"type": "integer"}
-}
-
-func jsonName(f reflect.StructField) string {
-	if !f.IsExported() {
-		return ""
-	}
-	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-	switch name {
-	case "-":
-		return ""
-	case "":
-		return f.Name
-	}
-	return name
-}
-
-func fieldNames(t reflect.Type) string {
-	var names []string
-	if t.Kind() == reflect.Struct {
-		for _, f := range reflect.VisibleFields(t) {
-			if n := jsonName(f); n != "" && !f.Anonymous {
-				names = append(names, n)
-			}
-		}
-	}
-	if len(names) == 0 {
-		return "none"
-	}
-	return strings.Join(names, ", ")
 }

@@ -261,7 +261,7 @@ func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time
 		start, end := iv.Start.UTC(), iv.End.UTC()
 		out = append(out, NewRun{
 			DAG: d.Spec.DAG, RunID: runID(ScheduledRun, start), Type: ScheduledRun, Logical: &start, Start: &start, End: &end,
-			Version: d.Version, TriggeredBy: "schedule", Deadline: time.Duration(d.Spec.Deadline), Hold: d.hold(iv),
+			Params: d.noParams, Version: d.Version, TriggeredBy: "schedule", Deadline: time.Duration(d.Spec.Deadline), Hold: d.hold(iv),
 		})
 		last = &start
 	}

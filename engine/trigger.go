@@ -17,7 +17,8 @@ type TriggerRequest struct {
 	By      string
 }
 
-// Trigger makes a manual run and returns it. Params that do not fit are an [InvalidError] that names the field; a logical date or
+// Trigger makes a manual run and returns it. What its params leave out gets
+// its default. Params that do not fit are an [InvalidError] that names the field (several are joined); a logical date or
 // run id that is taken is ErrConflict.
 func (c *Control) Trigger(ctx context.Context, t TriggerRequest) (RunRow, error) {
 	d, err := c.definition(t.DAG)
@@ -27,7 +28,7 @@ func (c *Control) Trigger(ctx context.Context, t TriggerRequest) (RunRow, error)
 	if err := errors.Join(c.refuseIn("dag_run_id", t.RunID), c.refuseIn("params", string(t.Params)), c.refuseIn("note", t.Note)); err != nil {
 		return RunRow{}, err
 	}
-	if err := d.CheckParams(t.Params); err != nil {
+	if t.Params, err = d.FillParams(t.Params); err != nil {
 		return RunRow{}, err
 	}
 	now, err := c.store.Now(ctx)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +11,8 @@ import (
 
 // TriggerDAG makes a task that triggers a run of another DAG with params made from what a yields, and yields that run. With [AwaitRun] it
 // waits for the run's end without a slot, and fails when the run does; without, it succeeds once the run is there. A retry finds the run
-// that an earlier try made; after a clear there is a new one. The target must be registered too.
+// that an earlier try made; after a clear there is a new one. Fields of the params that are zero and have a default get it. The target must
+// be registered too.
 func TriggerDAG[A, P any](a In[A], id string, target *DAG[P], params func(A) P, opts ...TaskOption) Node[Run[P]] {
 	t := addTask(id, []Edge{a}, ValueEdge, opts)
 	if target == nil {
@@ -26,7 +26,7 @@ func TriggerDAG[A, P any](a In[A], id string, target *DAG[P], params func(A) P, 
 		if err != nil {
 			return nil, err
 		}
-		raw, err := json.Marshal(params(av))
+		raw, err := target.g.params.encode(params(av))
 		if err != nil {
 			return nil, Permanent(fmt.Errorf("encode the params for %s: %w", t.spec.Triggers, err))
 		}
@@ -42,7 +42,7 @@ func TriggerDAG[A, P any](a In[A], id string, target *DAG[P], params func(A) P, 
 		if t.spec.AwaitsRun && row.State == RunFailed {
 			return nil, Permanent(fmt.Errorf("run %s of %s has failed", row.RunID, row.DAG))
 		}
-		p, err := decodeParams[P](row.Params)
+		p, _, err := decodeParams[P](target.g.params, row.Params)
 		if err != nil {
 			return nil, err
 		}

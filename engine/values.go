@@ -6,13 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"time"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
-	jsonv1 "github.com/go-json-experiment/json/v1"
 )
 
 // MaxOutput is the largest encoded output that a task may have, in bytes.
@@ -211,70 +206,6 @@ func eachItem(raw []byte, yield func(json.RawMessage) bool) error {
 	}
 	_, err := dec.Token()
 	return err
-}
-
-// decodeParams decodes a run's params strictly: an unknown field or an ill-typed one is an error that names it.
-func decodeParams[P any](raw []byte) (P, error) {
-	var p P
-	if len(bytes.TrimSpace(raw)) == 0 {
-		if _, none := any(p).(NoParams); none {
-			return p, nil // nothing to decode: most runs of most DAGs
-		}
-		raw = []byte("{}")
-	}
-	if err := strictly(raw, &p); err != nil {
-		return p, paramsError(err, reflect.TypeFor[P]())
-	}
-	if v, ok := any(&p).(interface{ Validate() error }); ok { // has the methods of P too
-		if err := v.Validate(); err != nil {
-			return p, &InvalidError{Field: "params", Message: err.Error()}
-		}
-	}
-	return p, nil
-}
-
-// strictly decodes JSON as encoding/json does, but refuses unknown names, names of another case and names given twice.
-func strictly(raw []byte, v any) error {
-	return jsonv2.Unmarshal(raw, v, jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false), jsonv2.MatchCaseInsensitiveNames(false), jsontext.AllowDuplicateNames(false), jsonv2.RejectUnknownMembers(true))
-}
-
-func paramsError(err error, t reflect.Type) error {
-	field := func(p jsontext.Pointer) string {
-		return strings.ReplaceAll("params"+string(p), "/", ".")
-	}
-	if typ, ok := errors.AsType[*jsonv2.SemanticError](err); ok {
-		switch {
-		case errors.Is(err, jsonv2.ErrUnknownName):
-			return &InvalidError{Field: field(typ.JSONPointer), Message: "this DAG has no such param; it has " + fieldNames(t)}
-		case typ.GoType != nil && typ.JSONKind != 0:
-			why := ""
-			if typ.Err != nil {
-				why = ": " + typ.Err.Error()
-			}
-			return &InvalidError{Field: field(typ.JSONPointer), Message: fmt.Sprintf("is a JSON %s; it must fit %s%s", kindName(typ.JSONKind), typ.GoType, why)}
-		}
-		return &InvalidError{Field: field(typ.JSONPointer), Message: err.Error()}
-	}
-	if syntax, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			return &InvalidError{Field: field(syntax.JSONPointer), Message: "is given twice"}
-		}
-		return &InvalidError{Field: field(syntax.JSONPointer), Message: "one JSON object is expected: " + syntax.Error()}
-	}
-	return &InvalidError{Field: "params", Message: err.Error()}
-}
-
-// kindName is what people call a kind of JSON value.
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '{':
-		return "object"
-	case '[':
-		return "array"
-	case 't', 'f':
-		return "bool"
-	}
-	return k.String()
 }
 
 // checkOutput tells whether raw is the JSON of a T, strictly.

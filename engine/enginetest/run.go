@@ -23,8 +23,8 @@ type Outcome struct {
 	store *Store
 }
 
-// Run runs a DAG once, in memory, to its end, and waits for its callbacks. params is what a trigger would give (nil: none); it
-// is encoded as JSON. Bodies run for real; waits for retries and for callbacks that err pass at once. The test fails at once when
+// Run runs a DAG once, in memory, to its end, and waits for its callbacks. params is what a trigger would give (nil: none), as
+// [engine.Definition.EncodeParams] takes it. Bodies run for real; waits for retries and for callbacks that err pass at once. The test fails at once when
 // the DAG is refused, the params do not fit, or the run is not over after a minute. A run that fails does not fail the test.
 func Run(tb testing.TB, d engine.AnyDAG, params any) *Outcome {
 	tb.Helper()
@@ -45,7 +45,8 @@ func Once(ctx context.Context, d engine.AnyDAG, params any) (*Outcome, error) {
 	}
 	t := Trial{}
 	if params != nil {
-		if t.Params, err = json.Marshal(params); err != nil {
+		def, _ := catalog.DAG(catalog.IDs()[0])
+		if t.Params, err = def.EncodeParams(params); err != nil {
 			return nil, fmt.Errorf("encode params: %w", err)
 		}
 	}

@@ -6,16 +6,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/tidemill/tidemill/cli"
 	"github.com/tidemill/tidemill/engine"
 )
 
-// Params are what a trigger may give. A field that is misspelt or of the wrong type is refused, and named.
+// Params are what a trigger may give. A field that is misspelt or of the wrong type is refused, and named; one that is
+// left out has its default.
 type Params struct {
-	Name string `json:"name" doc:"who is greeted; the world if nobody"`
+	Name string `json:"name" default:"world" maxLength:"50" doc:"who is greeted"`
 }
 
 func main() { cli.Main(cli.DAGs(hello())) }
@@ -28,7 +28,7 @@ func hello() *engine.DAG[Params] {
 }
 
 func compose(_ context.Context, r engine.Run[Params]) (string, error) {
-	return "Hello, " + cmp.Or(r.Params.Name, "world") + "!", nil
+	return "Hello, " + r.Params.Name + "!", nil
 }
 
 func say(ctx context.Context, greeting string) error {
