@@ -211,3 +211,28 @@ func BenchmarkHop(b *testing.B) {
 		leases = m.end(ctx, leases, endless)
 	}
 }
+
+// BenchmarkClaimAtItsLimit claims of DAGs that have 200,000 ready tasks and no room: the DAG's limit is reached, or that of its one task.
+func BenchmarkClaimAtItsLimit(b *testing.B) {
+	for _, c := range []struct {
+		name string
+		dag  engine.ClaimDAG
+	}{
+		{"dag", engine.ClaimDAG{MaxActive: 4}},
+		{"task", engine.ClaimDAG{TaskLimits: map[string]int{"t": 4}}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			r := newRig(b, postgres.Options{})
+			r.load(testDAG, 200_000, false)
+			execute(b, r.url, `VACUUM (ANALYZE) tidemill.task_queue`)
+			if n := len(r.claimOf(c.dag)); n != 4 {
+				b.Fatalf("claimed %d, want 4", n)
+			}
+			for b.Loop() {
+				if n := len(r.claimOf(c.dag)); n != 0 {
+					b.Fatalf("claimed %d, want none", n)
+				}
+			}
+		})
+	}
+}

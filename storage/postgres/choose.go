@@ -21,6 +21,23 @@ const (
 		WHERE q.dag_id = $1 AND q.pool = $7 AND q.pool IS NOT NULL AND q.lease IS NULL AND q.queue = ANY($2) AND q.task_id <> ALL($3)
 			AND q.priority <= $4 AND (q.priority < $4 OR q.seq > $5) AND q.slots <= $8
 		ORDER BY q.priority DESC, q.seq LIMIT $6`
+
+	// readyByTask reads those of no pool of a DAG whose tasks have limits of their own, by a third index: the first of each task, no more
+	// than it has room for ($3, $4: the tasks with limits and the room of each). The tasks are found by looking for the next name after each.
+	// (A task is a range of names that begins and ends with it: for an equality the index of readyFree would do, which has all tasks.)
+	readyByTask = `WITH RECURSIVE tasks AS (
+			(SELECT q.task_id FROM tidemill.task_queue q WHERE q.dag_id = $1 AND q.pool IS NULL AND NOT q.handed ORDER BY q.task_id LIMIT 1)
+			UNION ALL
+			SELECT (SELECT q.task_id FROM tidemill.task_queue q WHERE q.dag_id = $1 AND q.pool IS NULL AND NOT q.handed AND q.task_id > t.task_id
+				ORDER BY q.task_id LIMIT 1)
+			FROM tasks t WHERE t.task_id IS NOT NULL)
+		SELECT q.run_id, q.task_id, q.map_index, 0, q.priority, q.seq
+		FROM tasks t LEFT JOIN unnest($3::text[], $4::int[]) AS l(task_id, room) ON l.task_id = t.task_id CROSS JOIN LATERAL (
+			SELECT q.run_id, q.task_id, q.map_index, q.priority, q.seq FROM tidemill.task_queue q
+			WHERE q.dag_id = $1 AND q.task_id >= t.task_id AND q.task_id <= t.task_id AND q.pool IS NULL AND NOT q.handed AND q.lease IS NULL
+				AND q.queue = ANY($2)
+			ORDER BY q.task_id, q.priority DESC, q.seq LIMIT least($5::int, coalesce(l.room, $5::int))) q
+		WHERE t.task_id IS NOT NULL ORDER BY q.priority DESC, q.seq LIMIT $5`
 )
 
 // A readyTask is a ready task as the choice sees it.
@@ -165,6 +182,9 @@ func (x *chooser) head(g *choosing, s *readyStream) (bool, error) {
 
 // read reads the next page of a stream.
 func (x *chooser) read(g *choosing, s *readyStream) error {
+	if s.pool == "" && len(g.tasks) > 0 {
+		return x.readByTask(g, s)
+	}
 	full := []string{}
 	for task, room := range g.tasks {
 		if room <= 0 {
@@ -176,13 +196,27 @@ func (x *chooser) read(g *choosing, s *readyStream) error {
 		sql, args = readyPooled, append(args, s.pool, x.pools[s.pool].slots)
 	}
 	var err error
-	s.tasks, err = query(x.ctx, x.tx, func(row pgx.CollectableRow) (t readyTask, err error) {
-		return t, row.Scan(&t.Run, &t.Task, &t.MapIndex, &t.slots, &t.priority, &t.seq)
-	}, sql, args...)
+	s.tasks, err = query(x.ctx, x.tx, scanReady, sql, args...)
 	if len(s.tasks) < x.page {
 		s.ended = true
 	} else {
 		s.last = s.tasks[len(s.tasks)-1]
 	}
 	return err
+}
+
+// readByTask reads all at once that a claim can take of a DAG whose tasks have limits of their own.
+func (x *chooser) readByTask(g *choosing, s *readyStream) error {
+	limited, rooms := make([]string, 0, len(g.tasks)), make([]int32, 0, len(g.tasks))
+	for task, room := range g.tasks {
+		limited, rooms = append(limited, task), append(rooms, int32(min(max(room, 0), x.page))) //nolint:gosec // bounded by the slots
+	}
+	var err error
+	s.ended = true
+	s.tasks, err = query(x.ctx, x.tx, scanReady, readyByTask, g.ID, x.queues, limited, rooms, x.page)
+	return err
+}
+
+func scanReady(row pgx.CollectableRow) (t readyTask, err error) {
+	return t, row.Scan(&t.Run, &t.Task, &t.MapIndex, &t.slots, &t.priority, &t.seq)
 }

@@ -39,7 +39,10 @@ const (
 			RETURNING q.run_id, q.task_id, q.map_index, q.dag_id, q.try, q.priority, q.seq, q.pool, q.slots),
 		pooled AS (
 			INSERT INTO tidemill.pool_leases (pool, run_id, task_id, map_index, lease, slots)
-			SELECT l.pool, l.run_id, l.task_id, l.map_index, $2, l.slots FROM leased l WHERE l.pool IS NOT NULL)
+			SELECT l.pool, l.run_id, l.task_id, l.map_index, $2, l.slots FROM leased l WHERE l.pool IS NOT NULL),
+		counted AS (
+			INSERT INTO tidemill.dag_leases (dag_id, run_id, task_id, map_index, lease)
+			SELECT l.dag_id, l.run_id, l.task_id, l.map_index, $2 FROM leased l WHERE l.dag_id = ANY($7))
 		` + selectLeased
 )
 
@@ -132,7 +135,15 @@ func (s *Store) claimExact(ctx context.Context, c engine.ClaimRequest, dags []co
 	if err := s.makeLimits(ctx, names); err != nil {
 		return nil, err
 	}
+	counted := []string{}
+	for _, d := range dags {
+		if d.MaxActive > 0 || len(d.TaskLimits) > 0 {
+			counted = append(counted, d.ID)
+		}
+	}
+	adopt, adopted := s.ledger.due(counted, s.clock.Now())
 	var out []engine.Leased
+	looked := false
 	err = s.repeat(ctx, func(ctx context.Context) error {
 		out = nil
 		conn, err := s.work.Acquire(ctx)
@@ -141,42 +152,49 @@ func (s *Store) claimExact(ctx context.Context, c engine.ClaimRequest, dags []co
 		}
 		defer conn.Release()
 		return s.writeOn(ctx, s.work, conn, func(ctx context.Context, tx pgx.Tx) (err error) {
-			out, err = claimUnderLimits(ctx, tx, c, dags, names, pools, slots)
+			out, err = claimUnderLimits(ctx, tx, c, underLimits{dags, names, pools, counted, adopt, slots, &looked})
 			return err
 		})
 	})
+	if err == nil && looked {
+		adopted()
+	}
 	return out, err
 }
 
-func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, dags []contender, names, pools []string, slots int) ([]engine.Leased, error) {
+// underLimits is what a claim under limits needs to know: the DAGs, the names of the limits, the pools that are used, which of the DAGs
+// are counted, of which of these the ledger is to be completed, and how many tasks are wanted. looked is set when that has been done.
+type underLimits struct {
+	dags                         []contender
+	names, pools, counted, adopt []string
+	slots                        int
+	looked                       *bool
+}
+
+func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, u underLimits) ([]engine.Leased, error) {
 	b := &pgx.Batch{}
 	b.Queue(inOrder)
-	b.Queue(lockLimits, names)
+	b.Queue(lockLimits, u.names)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
 	if alive, err := lockWorker(ctx, tx, c.Worker); err != nil || !alive {
 		return nil, err
 	}
-	var counted []string
-	for _, d := range dags {
-		if d.MaxActive > 0 || len(d.TaskLimits) > 0 {
-			counted = append(counted, d.ID)
-		}
-	}
-	active, err := countActive(ctx, tx, counted)
+	active, err := countActive(ctx, tx, u.counted, u.adopt)
 	if err != nil {
 		return nil, err
 	}
-	rooms, err := poolRooms(ctx, tx, pools)
+	*u.looked = true
+	rooms, err := poolRooms(ctx, tx, u.pools)
 	if err != nil {
 		return nil, err
 	}
-	x := &chooser{ctx: ctx, tx: tx, queues: c.Queues, page: slots, pools: rooms}
-	for _, d := range dags {
+	x := &chooser{ctx: ctx, tx: tx, queues: c.Queues, page: u.slots, pools: rooms}
+	for _, d := range u.dags {
 		x.add(d, active)
 	}
-	chosen, err := x.choose(slots)
+	chosen, err := x.choose(u.slots)
 	if err != nil || len(chosen) == 0 {
 		return nil, err
 	}
@@ -186,7 +204,7 @@ func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, dag
 		keys.add(t.TaskKey)
 		seqs = append(seqs, t.seq)
 	}
-	rows, err := tx.Query(ctx, leaseChosen, c.Worker, nullable(c.Lease), keys.runs, keys.tasks, keys.indexes, seqs)
+	rows, err := tx.Query(ctx, leaseChosen, c.Worker, nullable(c.Lease), keys.runs, keys.tasks, keys.indexes, seqs, u.counted)
 	if err != nil {
 		return nil, err
 	}

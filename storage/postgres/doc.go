@@ -11,7 +11,7 @@
 //     a pipeline that writes, one statement per table over all runs of the batch, and commits.
 //   - Slots go to DAGs in weighted turns (package turns). Tasks under no limit but their worker's are claimed in one statement;
 //     those of DAGs with exact limits or pools are chosen one by one, under the locks of these limits, out of two indexes in
-//     their order, so that what a full pool holds back is not even read.
+//     their order, so that what a full pool holds back is not even read. What is leased is counted in ledgers beside the queue.
 //
 // What keeps it right:
 //

@@ -90,6 +90,17 @@ func (r *rig) tryTransition(runs []int64, ends []engine.Lease, do func(engine.Ru
 	return held, err
 }
 
+// handing is a decision that enqueues items and changes nothing else.
+func handing(items ...engine.QueueItem) engine.Decide {
+	return func(_ time.Time, rows []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
+		var out []engine.RunChange
+		for _, row := range rows {
+			out = append(out, engine.RunChange{Key: row.Key, State: row.State, States: row.States, Version: row.Version, Enqueue: items})
+		}
+		return out, nil
+	}
+}
+
 func nothing(engine.RunRow, *engine.RunChange) {}
 
 func item(run int64, task string) engine.QueueItem {

@@ -28,13 +28,13 @@ func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
 	}
 	defer conn.Release()
 	if _, err := conn.Exec(ctx, `VACUUM (ANALYZE) tidemill.task_queue, tidemill.runs, tidemill.attempts, tidemill.timers, tidemill.virtual_nodes,
-		tidemill.pools, tidemill.pool_leases, tidemill.waits, tidemill.questions`); err != nil {
+		tidemill.pools, tidemill.pool_leases, tidemill.dag_leases, tidemill.waits, tidemill.questions`); err != nil {
 		t.Fatal(err)
 	}
 	for name, sql := range map[string]string{
 		"lockRuns": lockRuns, "lockKnown": lockKnown, "enqueueHanded": enqueueHanded, "readStanding": readStanding, "readRuns": readRuns, "updateRuns": updateRuns, "endLeases": endLeases, "lockQueueRows": lockQueueRows,
 		"dequeueRows": dequeueRows, "cancelRows": cancelRows, "deleteTimers": deleteTimers, "closeNodes": closeNodes, "forgetNodes": forgetNodes,
-		"claimReady": claimReady, "leaseChosen": leaseChosen, "readyFree": readyFree, "readyPooled": readyPooled, "readyOf": readyOf,
+		"claimReady": claimReady, "leaseChosen": leaseChosen, "countLeased": countLeased, "dropVoid": dropVoid, "dropVoidOfRuns": dropVoidOfRuns, "readyByTask": readyByTask, "readyFree": readyFree, "readyPooled": readyPooled, "readyOf": readyOf,
 		"usedPools": usedPools, "dropVoidLeases": dropVoidLeases, "readPoolRooms": readPoolRooms, "deleteWaits": deleteWaits, "closeQuestions": closeQuestions,
 		"releaseRuns": releaseRuns, "toldLeases": toldLeases, "latestInputs": latestInputs, "lockLease": lockLease,
 	} {
@@ -80,6 +80,78 @@ func TestClaimUnderLimitsSortsNothing(t *testing.T) {
 		if sorts(sql) {
 			t.Errorf("%s sorts", name)
 		}
+	}
+}
+
+// What a claim under limits reads goes by the slots that it has, not by how many tasks are ready: of a DAG at its limit, and of a task at
+// its own.
+func TestClaimUnderLimitsReadsNoBacklog(t *testing.T) {
+	const ready = 30_000
+	ctx := t.Context()
+	url := testkit.Migrated(t, migrations.Engine)
+	s, err := Open(ctx, url, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	conn, err := s.work.Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	fill := `INSERT INTO tidemill.task_queue (run_id, task_id, map_index, dag_id, try, priority, queue, queued_at, lease)
+		SELECT 1, $3, i, 'd', 1, 0, 'default', now(), CASE WHEN i <= $2 THEN gen_random_uuid() END FROM generate_series(1, $1::int) AS i`
+	for _, step := range []struct {
+		sql  string
+		args []any
+	}{
+		{fill, []any{ready, 4, "full"}},
+		{adoptLeases, []any{[]string{"d"}}},
+		{"VACUUM (ANALYZE) tidemill.task_queue, tidemill.dag_leases", nil}, // so that there seems to be but one task
+		{fill, []any{10, 0, "open"}},
+		{strings.Replace(inOrder, "LOCAL ", "", 1), nil},
+	} {
+		if _, err := conn.Exec(ctx, step.sql, step.args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dag, queues := "d", []string{"default"}
+	none := []any{"e", queues, []string{}, []int32{}, 8}
+	for _, c := range []struct {
+		name, sql string
+		args      []any
+		rows      int
+	}{
+		{"tasks of a DAG that has none", readyByTask, none, 0},
+		{"the DAG's leases", countLeased, []any{[]string{dag}}, 1},
+		{"void leases", dropVoid, []any{[]string{dag}}, 0},
+		{"tasks, one of them full", readyByTask, []any{dag, queues, []string{"full"}, []int32{0}, 8}, 8},
+		{"tasks, one of them with room for one", readyByTask, []any{dag, queues, []string{"full"}, []int32{1}, 8}, 8},
+		{"tasks, another full", readyByTask, []any{dag, queues, []string{"open"}, []int32{0}, 8}, 8},
+		{"tasks, none with a limit", readyByTask, []any{dag, queues, []string{}, []int32{}, 8}, 8},
+		{"DAGs with ready tasks", readyOf, []any{[]string{dag}, queues}, 1},
+		{"pools", usedPools, []any{[]string{dag}}, 0},
+		{"tasks, both full", readyByTask, []any{dag, queues, []string{"full", "open"}, []int32{0, 0}, 8}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var plans []struct {
+				Plan struct {
+					Hit  int `json:"Shared Hit Blocks"`
+					Read int `json:"Shared Read Blocks"`
+					Rows int `json:"Actual Rows"`
+				}
+			}
+			if err := conn.QueryRow(ctx, "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+c.sql, c.args...).Scan(&plans); err != nil {
+				t.Fatal(err)
+			}
+			p := plans[0].Plan
+			if blocks := p.Hit + p.Read; blocks > 60 {
+				t.Errorf("reads %d blocks of some %d that the ready tasks take", blocks, ready/50)
+			}
+			if p.Rows != c.rows {
+				t.Errorf("yields %d rows, want %d", p.Rows, c.rows)
+			}
+		})
 	}
 }
 

@@ -41,6 +41,7 @@ type Store struct {
 	clock  engine.Clock
 	stats  counters
 	turns  turns.Turns
+	ledger ledger
 	waker  waker
 	bodies chan struct{} // holds one for each connection that a task's own transaction has
 	ends   context.CancelFunc

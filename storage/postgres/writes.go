@@ -22,6 +22,7 @@ type writes struct {
 	runs      runColumnsOut
 	dequeue   keyColumns
 	enqueue   queueColumns
+	counted   countedRows
 	cancel    keyColumns
 	attempts  attemptColumns
 	untimers  timerColumns
@@ -61,6 +62,7 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 	}
 	for i := range enqueue {
 		w.enqueue.add(&enqueue[i])
+		w.counted.add(&enqueue[i])
 	}
 	for _, k := range c.Cancel {
 		w.cancel.add(k)
@@ -198,6 +200,7 @@ func (w *writes) queue(b *pgx.Batch) {
 		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 	}
 	w.enqueue.queue(b, w.now, w.worker, w.replace)
+	w.counted.queue(b)
 	if len(w.cancel.runs) > 0 {
 		b.Queue(lockQueueRows, w.cancel.runs, w.cancel.tasks, w.cancel.indexes)
 		b.Queue(cancelRows, w.cancel.runs, w.cancel.tasks, w.cancel.indexes)
