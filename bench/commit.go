@@ -20,7 +20,7 @@ func commit(ctx context.Context, l *lab) ([]figure, error) {
 		if _, err := conn.Exec(ctx, `CREATE TABLE commits (n bigint)`); err != nil {
 			return err
 		}
-		for i := range l.pick(3000, 1000) {
+		for i := range l.sizes.commits {
 			began := time.Now()
 			if _, err := conn.Exec(ctx, `INSERT INTO commits VALUES ($1)`, i); err != nil {
 				return fmt.Errorf("insert a row: %w", err)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
@@ -25,15 +26,19 @@ const (
 	nowhere = "nowhere"
 )
 
-// A mill is one database with the engine's schema, and one DAG.
+// A mill is one database with the engine's schema, and DAGs.
 type mill struct {
 	lab     *lab
 	url     string
 	drop    func()
 	store   *postgres.Store
+	through engine.Store // what the engine works on: the store, or what measures it
 	catalog *engine.Catalog
 	dag     string
 	bodies  *bodies
+	slots   int
+	tag     string // begins the ids of its runs
+	before  int64  // key of the newest run that was there already: what is checked are those after it
 	repairs int64
 }
 
@@ -43,6 +48,8 @@ type bodies struct {
 	want int64
 	all  chan struct{} // closed then
 }
+
+func newBodies(want int) *bodies { return &bodies{want: int64(want), all: make(chan struct{})} }
 
 func (b *bodies) done() {
 	if b.n.Add(1) == b.want {
@@ -65,44 +72,83 @@ type rows struct {
 	Rows int `json:"rows"`
 }
 
-// newMill makes a DAG of so many chains of so many tasks that do nothing, for so many runs.
-func newMill(ctx context.Context, l *lab, runs, chains, length int) (*mill, error) {
-	m := &mill{lab: l, dag: "bench", bodies: &bodies{want: int64(runs * chains * length), all: make(chan struct{})}}
-	d := engine.New[engine.NoParams](m.dag, engine.MaxActiveTasks(engine.Unlimited), engine.MaxActiveRuns(1_000_000))
+// noops is a DAG of so many chains of so many tasks that do nothing.
+func noops(b *bodies, chains, length int) engine.AnyDAG {
+	d := engine.New[engine.NoParams]("bench", engine.MaxActiveTasks(engine.Unlimited), engine.MaxActiveRuns(1_000_000))
 	for c := range chains {
 		last := engine.After(d.Run(), fmt.Sprintf("task_%d_0", c), func(context.Context, engine.Run[engine.NoParams]) (rows, error) {
-			m.bodies.done()
+			b.done()
 			return rows{1}, nil
 		})
 		for i := 1; i < length; i++ {
 			last = engine.After(last, fmt.Sprintf("task_%d_%d", c, i), func(_ context.Context, in rows) (rows, error) {
-				m.bodies.done()
+				b.done()
 				return in, nil
 			})
 		}
 	}
+	return d
+}
+
+// newMill makes a database for so many runs of so many chains of so many tasks that do nothing.
+func newMill(ctx context.Context, l *lab, runs, chains, length int) (*mill, error) {
+	b := newBodies(runs * chains * length)
+	return freshMill(ctx, l, b, noops(b, chains, length))
+}
+
+// freshMill makes a database for a DAG.
+func freshMill(ctx context.Context, l *lab, b *bodies, dag engine.AnyDAG) (*mill, error) {
+	address, drop, err := l.database(ctx, migrations.Engine)
+	if err != nil {
+		return nil, err
+	}
+	m, err := openMill(ctx, l, address, b, dag)
+	if err != nil {
+		drop()
+		return nil, err
+	}
+	m.drop = drop
+	return m, nil
+}
+
+// openMill opens a database that is there, and stays, for a DAG.
+func openMill(ctx context.Context, l *lab, address string, b *bodies, dag engine.AnyDAG) (*mill, error) {
+	m := &mill{lab: l, url: address, drop: func() {}, bodies: b, slots: slots, tag: uuid.NewString()[:8]}
 	var err error
-	if m.catalog, err = engine.Compile(d); err != nil {
+	if m.catalog, err = engine.Compile(dag); err != nil {
 		return nil, err
 	}
-	if m.url, m.drop, err = l.database(ctx, migrations.Engine); err != nil {
+	m.dag = m.catalog.IDs()[0]
+	if m.store, err = postgres.Open(ctx, address, postgres.Options{AppName: "bench", Log: l.log}); err != nil {
 		return nil, err
 	}
-	if m.store, err = postgres.Open(ctx, m.url, postgres.Options{AppName: "bench", Log: l.log}); err != nil {
-		m.drop()
+	m.through = m.store
+	err = on(ctx, address, func(conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM tidemill.runs`).Scan(&m.before)
+	})
+	if err != nil {
+		m.store.Close()
 		return nil, err
 	}
 	return m, nil
 }
 
+// runID is the id of the mill's i-th run.
+func (m *mill) runID(i int) string { return fmt.Sprintf("%s_%d", m.tag, i) }
+
 // close closes the store and tells what it had to repeat.
 func (m *mill) close() {
 	s := m.store.Stats()
-	if n := s.Deadlocks + s.Serial + s.LockWaits + s.CutOff + s.Unknown + s.Rewrites; n > 0 {
+	if repeated(s) > 0 {
 		fmt.Fprintf(os.Stderr, "  transactions repeated: %+v\n", s)
 	}
 	m.store.Close()
 	m.drop()
+}
+
+// repeated counts the transactions that a store had to repeat.
+func repeated(s postgres.Stats) int64 {
+	return s.Deadlocks + s.Serial + s.LockWaits + s.CutOff + s.Unknown + s.Rewrites
 }
 
 // running runs a whole engine on the store while do works, and ends it.
@@ -114,7 +160,7 @@ func (m *mill) running(ctx context.Context, queues []string, do func(context.Con
 		return err
 	}
 	r, err := engine.NewRuntime(engine.Config{
-		Store: m.store, Catalog: m.catalog, Log: m.lab.log, Name: "bench", Queues: queues, Slots: slots, Woken: woken,
+		Store: m.through, Catalog: m.catalog, Log: m.lab.log, Name: "bench", Queues: queues, Slots: m.slots, Woken: woken,
 		Wake: func() { _ = m.store.Wake(ctx) }, // it errs when ctx has ended, and then nobody waits
 	})
 	if err != nil {
@@ -140,15 +186,16 @@ func (m *mill) running(ctx context.Context, queues []string, do func(context.Con
 	return err
 }
 
-// create makes runs and waits until they have begun: all that is ready then is in the queue. That is what River's insertion does.
-func (m *mill) create(ctx context.Context, runs, ready int) (took time.Duration, err error) {
+// create makes runs, from the first-th on, and waits until they have begun: all that is ready then is in the queue. That is what River's
+// insertion does.
+func (m *mill) create(ctx context.Context, first, runs, ready int) (took time.Duration, err error) {
 	err = m.running(ctx, []string{nowhere}, func(ctx context.Context, _ *engine.Runtime) error {
 		def, _ := m.catalog.DAG(m.dag)
 		began := time.Now()
 		for at := 0; at < runs; at += createBatch {
 			fresh := make([]engine.NewRun, min(createBatch, runs-at))
 			for i := range fresh {
-				fresh[i] = engine.NewRun{DAG: m.dag, RunID: fmt.Sprintf("bench_%d", at+i), Type: engine.ManualRun, Version: def.Version, TriggeredBy: "bench"}
+				fresh[i] = engine.NewRun{DAG: m.dag, RunID: m.runID(first + at + i), Type: engine.ManualRun, Version: def.Version, TriggeredBy: "bench"}
 			}
 			if _, err := m.store.CreateRuns(ctx, fresh); err != nil {
 				return err
@@ -157,7 +204,7 @@ func (m *mill) create(ctx context.Context, runs, ready int) (took time.Duration,
 				return err
 			}
 		}
-		err := m.await(ctx, `SELECT NOT EXISTS (SELECT FROM tidemill.runs WHERE state = 'queued')`)
+		err := m.await(ctx, `SELECT NOT EXISTS (SELECT FROM tidemill.runs WHERE dag_id = 'bench' AND state = 'queued')`)
 		took = time.Since(began)
 		return err
 	})
@@ -167,16 +214,17 @@ func (m *mill) create(ctx context.Context, runs, ready int) (took time.Duration,
 	return took, m.verify(ctx, `SELECT count(*) FROM tidemill.task_queue`, ready, "tasks are ready")
 }
 
-const allSuccess = `SELECT NOT EXISTS (SELECT FROM tidemill.runs WHERE state <> 'success')`
+// allEnded asks whether no run is open; how they ended is checked afterwards.
+const allEnded = `SELECT NOT EXISTS (SELECT FROM tidemill.runs WHERE dag_id = 'bench' AND state IN ('queued', 'running'))`
 
-// work runs the engine until every run has succeeded in the database.
+// work runs the engine until every run has ended in the database.
 func (m *mill) work(ctx context.Context) (took time.Duration, err error) {
 	began := time.Now()
 	err = m.running(ctx, nil, func(ctx context.Context, _ *engine.Runtime) error {
 		if err := m.bodies.await(ctx); err != nil { // asking the database meanwhile would cost it time
 			return err
 		}
-		err := m.await(ctx, allSuccess)
+		err := m.await(ctx, allEnded)
 		took = time.Since(began)
 		return err
 	})
@@ -185,17 +233,24 @@ func (m *mill) work(ctx context.Context) (took time.Duration, err error) {
 
 // await asks the database until the answer is true.
 func (m *mill) await(ctx context.Context, sql string) error {
-	return on(ctx, m.url, func(conn *pgx.Conn) error {
-		for {
-			var done bool
-			if err := conn.QueryRow(ctx, sql).Scan(&done); err != nil || done {
-				return err
-			}
-			if err := pause(ctx, time.Millisecond); err != nil {
-				return err
-			}
+	return m.awaitEvery(ctx, time.Millisecond, sql)
+}
+
+func (m *mill) awaitEvery(ctx context.Context, d time.Duration, sql string) error {
+	return on(ctx, m.url, func(conn *pgx.Conn) error { return poll(ctx, conn, d, sql) })
+}
+
+// poll asks the database from time to time until the answer is true.
+func poll(ctx context.Context, conn *pgx.Conn, every time.Duration, sql string) error {
+	for {
+		var done bool
+		if err := conn.QueryRow(ctx, sql).Scan(&done); err != nil || done {
+			return err
 		}
-	})
+		if err := pause(ctx, every); err != nil {
+			return err
+		}
+	}
 }
 
 // check makes sure that all went as it should have.
@@ -203,24 +258,32 @@ func (m *mill) check(ctx context.Context, runs, tasks int) error {
 	if m.repairs != 0 {
 		return fmt.Errorf("%d runs stood still and had to be pushed on", m.repairs)
 	}
-	for _, c := range []struct {
-		sql  string
-		want int
-		what string
-	}{
-		{`SELECT count(*) FROM tidemill.runs WHERE state = 'success' AND failed_tasks = 0`, runs, "runs succeeded"},
-		{`SELECT count(*) FROM tidemill.attempts WHERE state = 'success' AND ending = 'success' AND try = 1`, tasks, "tasks succeeded at their first try"},
-		{`SELECT count(*) FROM tidemill.attempts`, tasks, "attempts are in history"},
-		{`SELECT count(*) FROM tidemill.task_queue`, 0, "tasks are left in the queue"},
-	} {
-		if err := m.verify(ctx, c.sql, c.want, c.what); err != nil {
-			return err
-		}
-	}
 	if got := m.bodies.n.Load(); got != m.bodies.want {
 		return fmt.Errorf("%d bodies ran, not %d", got, m.bodies.want)
 	}
-	return nil
+	return balance(ctx, m.url, m.before, runs, tasks)
+}
+
+// balance makes sure that the books of all runs after one are as they should be: each succeeded, each task at its first try.
+func balance(ctx context.Context, address string, after int64, runs, tasks int) error {
+	return on(ctx, address, func(conn *pgx.Conn) error {
+		for _, c := range []struct {
+			sql  string
+			want int
+			what string
+		}{
+			{`SELECT count(*) FROM tidemill.runs WHERE id > $1 AND state = 'success' AND failed_tasks = 0`, runs, "runs succeeded"},
+			{`SELECT count(*) FROM tidemill.runs WHERE id > $1`, runs, "runs are there"},
+			{`SELECT count(*) FROM tidemill.attempts WHERE run_id > $1 AND state = 'success' AND ending = 'success' AND try = 1`, tasks, "tasks succeeded at their first try"},
+			{`SELECT count(*) FROM tidemill.attempts WHERE run_id > $1`, tasks, "attempts are in history"},
+			{`SELECT count(*) FROM tidemill.task_queue WHERE run_id > $1`, 0, "tasks are left in the queue"},
+		} {
+			if err := expect(ctx, conn, c.sql, c.want, c.what, after); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (m *mill) verify(ctx context.Context, sql string, want int, what string) error {
@@ -228,9 +291,9 @@ func (m *mill) verify(ctx context.Context, sql string, want int, what string) er
 }
 
 // expect errs unless the query counts want.
-func expect(ctx context.Context, conn *pgx.Conn, sql string, want int, what string) error {
+func expect(ctx context.Context, conn *pgx.Conn, sql string, want int, what string, args ...any) error {
 	var got int
-	if err := conn.QueryRow(ctx, sql).Scan(&got); err != nil {
+	if err := conn.QueryRow(ctx, sql, args...).Scan(&got); err != nil {
 		return err
 	}
 	if got != want {

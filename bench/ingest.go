@@ -31,7 +31,7 @@ type ingested struct {
 
 // ingestion carries records from a broker in a process of its own to committed Parquet, in another process of its own.
 func ingestion(ctx context.Context, l *lab) (_ []figure, err error) {
-	records := l.pick(1_000_000, 200_000)
+	records := l.sizes.ingested
 	dir, err := os.MkdirTemp(l.dir, "ingest-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)

@@ -21,7 +21,7 @@ import (
 
 // A lab is what measurements are made in: a PostgreSQL and a folder. Whoever opened it closes it.
 type lab struct {
-	quick  bool
+	sizes  sizes
 	log    *slog.Logger
 	dir    string
 	server *postgres.Server // nil: one that others run
@@ -30,12 +30,12 @@ type lab struct {
 }
 
 // openLab starts an embedded PostgreSQL unless dsn names one.
-func openLab(ctx context.Context, dsn string, quick bool, log *slog.Logger) (*lab, error) {
+func openLab(ctx context.Context, dsn string, of sizes, log *slog.Logger) (*lab, error) {
 	dir, err := os.MkdirTemp("", "tidemill-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make a temporary folder: %w", err)
 	}
-	l := &lab{quick: quick, log: log, dir: dir}
+	l := &lab{sizes: of, log: log, dir: dir}
 	if err := l.open(ctx, dsn); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
@@ -159,12 +159,4 @@ func (l *lab) close() error {
 		err = l.server.Stop(ctx)
 	}
 	return errors.Join(err, os.RemoveAll(l.dir))
-}
-
-// pick is full, or less when the lab is quick.
-func (l *lab) pick(full, quick int) int {
-	if l.quick {
-		return quick
-	}
-	return full
 }

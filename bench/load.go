@@ -28,7 +28,7 @@ const columns = `transaction_id, status, event_time, initiated_at, amount, curre
 // load brings a day of the lake, a hundredth of it duplicates, into bronze, as the daily DAG does. It leaves the rows, as COPY takes
 // them, with the lab.
 func load(ctx context.Context, l *lab) (figures []figure, err error) {
-	records := l.pick(200_000, 50_000)
+	records := l.sizes.loaded
 	err = loaded(ctx, l, records, func(address string, took time.Duration, used []figure) error {
 		figures = append([]figure{{key: "per_s", unit: "rows/s", value: float64(records) / took.Seconds()}}, used...)
 		return on(ctx, address, func(conn *pgx.Conn) error {

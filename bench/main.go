@@ -45,8 +45,10 @@ var errInterrupted = errors.New("interrupted")
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "measure these only: of "+strings.Join(names(), ","))
-	quick := flags.Bool("quick", false, "smaller sizes and one round: ends within a minute")
-	asJSON := flags.Bool("json", false, "print one JSON object instead of the table")
+	small := flags.Bool("quick", false, "smaller sizes and one round: ends within 90 seconds")
+	rounds := flags.Int("rounds", 0, "measure each benchmark so often; 0: as often as its README says")
+	inJSON := flags.Bool("json", false, "print one JSON object")
+	inMarkdown := flags.Bool("markdown", false, "print the rows of the table in README.md")
 	dsn := flags.String("dsn", "", "measure on this PostgreSQL (postgres://…, its user may create databases) instead of an embedded one")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of this process to this file")
 	if err := flags.Parse(args); err != nil {
@@ -54,6 +56,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("argument %q is not understood", flags.Arg(0))
+	}
+	if *rounds < 0 {
+		return fmt.Errorf("-rounds %d: give 1 or more, or 0 for each benchmark's own number", *rounds)
 	}
 	chosen, err := choose(*only)
 	if err != nil {
@@ -70,14 +75,27 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	as := plain
+	switch {
+	case *inJSON && *inMarkdown:
+		return errors.New("give -json or -markdown, not both")
+	case *inJSON:
+		as = asJSON
+	case *inMarkdown:
+		as = asMarkdown
+	}
+	of := full
+	if *small {
+		of = quick
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	l, err := openLab(ctx, *dsn, *quick, log)
+	l, err := openLab(ctx, *dsn, of, log)
 	if err == nil {
 		var results []result
-		results, err = measure(ctx, l, chosen)
+		results, err = measure(ctx, l, chosen, func(b benchmark) int { return roundsOf(b, *small, *rounds) })
 		err = errors.Join(err, l.close())
 		if err == nil {
-			return report(out, results, *asJSON)
+			return report(out, results, as)
 		}
 	}
 	if ctx.Err() != nil {

@@ -19,8 +19,10 @@ import (
 const roleVar = "TIDEMILL_BENCH_ROLE"
 
 const (
-	brokerRole = "broker"
-	ingestRole = "ingest"
+	brokerRole  = "broker"
+	ingestRole  = "ingest"
+	peerRole    = "peer"
+	programRole = "program"
 )
 
 func child(role string) error {
@@ -29,6 +31,10 @@ func child(role string) error {
 		return brokerChild(os.Args[1:])
 	case ingestRole:
 		return ingestChild(os.Args[1:])
+	case peerRole:
+		return peerChild(os.Args[1:])
+	case programRole:
+		return programChild(os.Args[1:])
 	}
 	return fmt.Errorf("there is no role %q", role)
 }
@@ -36,7 +42,7 @@ func child(role string) error {
 // A process is a running child.
 type process struct {
 	cmd   *exec.Cmd
-	stdin io.Closer
+	stdin io.WriteCloser
 	lines *bufio.Reader
 }
 
@@ -46,8 +52,13 @@ func spawn(ctx context.Context, role string, args ...string) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self, args...) //nolint:gosec // ourselves
-	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	return launch(ctx, self, append(os.Environ(), roleVar+"="+role), args...)
+}
+
+// launch starts a program. Whoever does so stops it.
+func launch(ctx context.Context, path string, env []string, args ...string) (*process, error) {
+	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // ourselves, or what we have built
+	cmd.Env = env
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the parent
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -61,7 +72,7 @@ func spawn(ctx context.Context, role string, args ...string) (*process, error) {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start the %s's process: %w", role, err)
+		return nil, fmt.Errorf("start %s: %w", path, err)
 	}
 	return &process{cmd, stdin, bufio.NewReader(stdout)}, nil
 }
@@ -73,6 +84,29 @@ func (p *process) line() (string, error) {
 		return "", fmt.Errorf("the child process ended early: %w", err)
 	}
 	return text[:len(text)-1], nil
+}
+
+// say sends the child a line.
+func (p *process) say(text string) error {
+	if _, err := io.WriteString(p.stdin, text+"\n"); err != nil {
+		return fmt.Errorf("speak to the child process: %w", err)
+	}
+	return nil
+}
+
+// terminate asks the child to end, as a shell or a supervisor does, and waits for that.
+func (p *process) terminate() error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return p.stop()
+}
+
+// farewell lets the child end, returns what it says then, and waits for its end.
+func (p *process) farewell() (string, error) {
+	_ = p.stdin.Close() // that is the sign
+	text, err := p.line()
+	return text, errors.Join(err, p.stop())
 }
 
 // stop lets the child end and waits for that.
@@ -122,4 +156,33 @@ func peakMemory() (float64, error) {
 		return 0, fmt.Errorf("read this process's peak memory: %w", err)
 	}
 	return float64(u.Maxrss), nil // in bytes on macOS
+}
+
+// A memory is what a process holds, in bytes: its share of what it shares with others counted in pss, all of it in rss.
+type memory struct {
+	pss, rss float64
+}
+
+// residentMemory reads what a process holds; Linux alone tells it.
+func residentMemory(pid int) (m memory, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	if err != nil {
+		return m, fmt.Errorf("read the memory of process %d: %w", pid, err)
+	}
+	for line := range bytes.Lines(text) {
+		fields := bytes.Fields(line)
+		if len(fields) != 3 {
+			continue
+		}
+		into := map[string]*float64{"Pss:": &m.pss, "Rss:": &m.rss}[string(fields[0])]
+		if into == nil {
+			continue
+		}
+		kb, err := strconv.ParseFloat(string(fields[1]), 64)
+		if err != nil {
+			return m, fmt.Errorf("read the memory of process %d: %w", pid, err)
+		}
+		*into = kb * 1024
+	}
+	return m, nil
 }

@@ -8,9 +8,19 @@ import (
 	"strings"
 )
 
-// report writes the results: as one JSON object, of names of benchmarks to names of figures to numbers, or as a table.
-func report(out io.Writer, results []result, asJSON bool) error {
-	if asJSON {
+// A format is how results are written.
+type format int
+
+const (
+	plain format = iota
+	asJSON
+	asMarkdown
+)
+
+// report writes the results: a line each, one JSON object of names of benchmarks to names of figures to numbers, or rows of a table in
+// Markdown.
+func report(out io.Writer, results []result, as format) error {
+	if as == asJSON {
 		object := map[string]map[string]float64{}
 		for _, r := range results {
 			object[r.name] = map[string]float64{}
@@ -22,8 +32,12 @@ func report(out io.Writer, results []result, asJSON bool) error {
 		}
 		return json.NewEncoder(out).Encode(object)
 	}
+	row := "%-16s %s\n"
+	if as == asMarkdown {
+		row = "| `%s` | %s |\n"
+	}
 	for _, r := range results {
-		if _, err := fmt.Fprintf(out, "%-13s %s\n", r.name, line(r.figures)); err != nil {
+		if _, err := fmt.Fprintf(out, row, r.name, line(r.figures)); err != nil {
 			return err
 		}
 	}

@@ -83,9 +83,9 @@ func riverJobs(ctx context.Context, l *lab) (_ []figure, err error) {
 	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
 		return nil, fmt.Errorf("migrate River: %w", err)
 	}
-	jobs, hops := l.pick(50_000, 10_000), l.pick(500, 100)
-	jobsDone := &bodies{want: int64(jobs), all: make(chan struct{})}
-	hopsDone := &bodies{want: int64(hops), all: make(chan struct{})}
+	jobs, hops := l.sizes.jobs, l.sizes.hops
+	jobsDone := newBodies(jobs)
+	hopsDone := newBodies(hops)
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &noopWorker{bodies: jobsDone})
 	river.AddWorker(workers, &hopWorker{bodies: hopsDone})
