@@ -209,3 +209,64 @@ func (s *refusing) Transition(ctx context.Context, t engine.Transition) error {
 	}
 	return s.link.Transition(ctx, t)
 }
+
+// holding is a store that holds up what comes of timers and waits, between their reading and their deciding, while it is told to.
+type holding struct {
+	engine.Store
+	hold chan struct{} // closed: it lets go
+	on   atomic.Bool
+	held chan struct{} // something is held up
+}
+
+func (s *holding) Transition(ctx context.Context, t engine.Transition) error {
+	if len(t.Timers)+len(t.Waits) > 0 && s.on.CompareAndSwap(true, false) {
+		close(s.held)
+		<-s.hold
+	}
+	return s.Store.Transition(ctx, t)
+}
+
+// A process reads that nobody has answered in time, and freezes. Until it wakes the question is answered, cleared and asked anew: that one has
+// its own time.
+func TestATimerOfBeforeTheFreezeIsNotTheNextOnes(t *testing.T) {
+	store, clock, tune := mocked(t)
+	d := engine.New[engine.NoParams]("d")
+	type verdict string
+	n := engine.After(d.Run(), "n", one)
+	engine.Approve(n, "keep", engine.Question[int, verdict]{Text: func(int) string { return "is it over?" }, Answers: []verdict{"yes"}}) // the run goes on
+	engine.Approve(n, "ask", engine.Question[int, verdict]{Text: func(int) string { return "ship?" }, Answers: []verdict{"ship"}, Timeout: 30 * time.Second})
+	s := &holding{Store: store, hold: make(chan struct{}), held: make(chan struct{})}
+	r := running(t, s, tune, d)
+	row := triggered(t, r, "d")
+	key := engine.TaskKey{Run: row.Key, Task: "ask", MapIndex: -1}
+	asked := func() time.Time {
+		open, err := store.Questions(t.Context(), []int64{row.Key}, 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range open {
+			if q.Task == "ask" && !q.Closed {
+				return q.AskedAt
+			}
+		}
+		return time.Time{}
+	}
+	elapse(t, clock, "the question is asked", func() bool { return !asked().IsZero() })
+	first := asked()
+	s.on.Store(true)
+	elapse(t, clock, "its time is over", func() bool { return !s.on.Load() })
+	<-s.held
+	if err := r.Control().Answer(t.Context(), key, "d", row.RunID, "ship", "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Control().Clear(t.Context(), "d", row.RunID, engine.Selection{Tasks: []string{"ask"}}, false, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	elapse(t, clock, "it is asked anew", func() bool { return asked().After(first) })
+	second := asked()
+	close(s.hold)
+	elapse(t, clock, "the second has had its time", func() bool { return asked().IsZero() })
+	if took := clock.Now().Sub(second); took < 30*time.Second {
+		t.Errorf("the second question was given up after %s", took)
+	}
+}
