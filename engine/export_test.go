@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // A Stepped is a runtime whose loops are driven from outside, one turn at a time and without a goroutine of its own: the simulation does
@@ -99,10 +97,9 @@ func (s *Stepped) CompleteOnce(ctx context.Context, completer int) {
 
 // DeliverOnce delivers what is due in the outbox, one after the other.
 func (s *Stepped) DeliverOnce(ctx context.Context, receivers []string) error {
-	claim := OutboxClaim{Claim: uuid.New(), DAGs: s.catalog.ids, Receivers: receivers, Limit: outboxBatch, Hide: outboxHide}
-	messages, err := s.store.ClaimOutbox(ctx, claim)
+	messages, batch, err := s.claimOutbox(ctx, receivers)
 	for _, m := range messages {
-		s.deliverOne(ctx, claim.Claim, m)
+		s.deliverOne(ctx, batch, m)
 	}
 	return err
 }

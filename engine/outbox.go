@@ -12,10 +12,14 @@ import (
 )
 
 const (
-	outboxBatch     = 32
-	outboxHide      = 3 * time.Minute // more than a whole batch can take
+	outboxBatch = 32
+	// outboxHide is how long what is claimed is hidden from others while its worker lives: more than a whole batch takes as a rule. What a
+	// dead worker has claimed is due as soon as it is buried.
+	outboxHide      = 3 * time.Minute
 	deliveryTimeout = 30 * time.Second
 	finishTimeout   = 5 * time.Second
+	// lastStart is how long after its claim a delivery may begin: one that would not end before others get the message does not.
+	lastStart       = outboxHide - deliveryTimeout - 3*finishTimeout
 	deliveriesAtOne = 8
 	// maxCallbackTries is how often a callback is called before it is shown as failed.
 	maxCallbackTries = 5
@@ -30,8 +34,7 @@ func (r *Runtime) deliver(ctx context.Context) {
 		receivers = append(receivers, name)
 	}
 	for {
-		claim := OutboxClaim{Claim: uuid.New(), DAGs: r.catalog.ids, Receivers: receivers, Limit: outboxBatch, Hide: outboxHide}
-		messages, err := r.store.ClaimOutbox(ctx, claim)
+		messages, batch, err := r.claimOutbox(ctx, receivers)
 		if err != nil {
 			r.warn(ctx, "read outbox", err)
 		}
@@ -39,7 +42,7 @@ func (r *Runtime) deliver(ctx context.Context) {
 		g.SetLimit(deliveriesAtOne)
 		for _, m := range messages {
 			g.Go(func() error {
-				r.deliverOne(ctx, claim.Claim, m)
+				r.deliverOne(ctx, batch, m)
 				return nil
 			})
 		}
@@ -53,7 +56,24 @@ func (r *Runtime) deliver(ctx context.Context) {
 	}
 }
 
-func (r *Runtime) deliverOne(ctx context.Context, claim uuid.UUID, m Message) {
+// An outboxBatchOf is messages that were claimed together.
+type outboxBatchOf struct {
+	claim uuid.UUID
+	at    time.Time // of the claim, or a little before, by this process's clock
+}
+
+func (r *Runtime) claimOutbox(ctx context.Context, receivers []string) ([]Message, outboxBatchOf, error) {
+	b := outboxBatchOf{claim: uuid.New(), at: r.clock.Now()}
+	messages, err := r.store.ClaimOutbox(ctx, OutboxClaim{
+		Claim: b.claim, Worker: r.worker.Load(), DAGs: r.catalog.ids, Receivers: receivers, Limit: outboxBatch, Hide: outboxHide,
+	})
+	return messages, b, err
+}
+
+func (r *Runtime) deliverOne(ctx context.Context, b outboxBatchOf, m Message) {
+	if r.clock.Now().Sub(b.at) > lastStart {
+		return // it is claimed anew
+	}
 	dctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	err := r.tell(dctx, m)
@@ -67,21 +87,34 @@ func (r *Runtime) deliverOne(ctx context.Context, claim uuid.UUID, m Message) {
 		if m.Kind == MessageCallback {
 			limit = maxCallbackTries
 		}
-		if result.GaveUp = m.Tries+1 >= limit; !result.GaveUp {
-			now, nerr := r.store.Now(ctx)
-			if nerr != nil {
-				r.warn(ctx, "read the store's clock", nerr)
-				return
-			}
-			result.RetryAt = now.Add(deliveryDelay(m.Tries + 1))
-		}
+		result.GaveUp = m.Tries+1 >= limit
 		r.log.Warn("delivery failed", "kind", m.Kind, "type", m.Type, "event", m.EventID, "dag", m.DAG, "try", m.Tries+1, "gave_up", result.GaveUp, "error", result.Error)
 	}
-	fctx, stop := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
-	defer stop()
-	if err := r.store.FinishOutbox(fctx, m.ID, claim, result); err != nil {
+	// What cannot be noted would be told again: it is tried as long as nobody else can have claimed it, or until the shutdown.
+	for delay := 50 * time.Millisecond; ; delay = min(2*delay, finishTimeout) {
+		err := r.finish(ctx, b.claim, m, result)
+		if err == nil {
+			return
+		}
 		r.warn(ctx, "finish delivery", err)
+		if r.clock.Now().Sub(b.at) > outboxHide || !r.pause(ctx, delay) {
+			return
+		}
 	}
+}
+
+// finish notes what became of a message, also while the process shuts down.
+func (r *Runtime) finish(ctx context.Context, claim uuid.UUID, m Message, result Delivery) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer stop()
+	if !result.Done && !result.GaveUp {
+		now, err := r.store.Now(ctx)
+		if err != nil {
+			return err
+		}
+		result.RetryAt = now.Add(deliveryDelay(m.Tries + 1))
+	}
+	return r.store.FinishOutbox(ctx, m.ID, claim, result)
 }
 
 // tell hands a message to its callback or receiver. A panic is an error, and so is one that does not return when its time is over: it

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/coder/quartz"
@@ -94,33 +95,51 @@ func TestWebhookUntilDelivered(t *testing.T) {
 	}
 }
 
-// The process dies between the delivery and its note: it is delivered again, with the same id.
-func TestDeliveryWithoutANote(t *testing.T) {
+// That it was delivered cannot be noted for a moment: it is noted later, and not told twice.
+func TestDeliveryWhoseNoteFailsIsToldOnce(t *testing.T) {
 	c := &calls{}
 	d := engine.New[engine.NoParams]("d")
 	engine.Sink(d.Run(), "task", func(context.Context, run) error { return engine.Permanent(errors.New("x")) }, engine.OnFailure(c.call))
-	store, clock := dated(t, "2024-01-01")
-	var died bool
-	var mu sync.Mutex
+	store, _ := dated(t, "2024-01-01")
+	var failed atomic.Int32
 	store.Fail = func(op string) error {
-		mu.Lock()
-		defer mu.Unlock()
-		if op == "FinishOutbox" && !died {
-			died = true
-			return errors.New("dead")
+		if op == "FinishOutbox" && failed.Add(1) <= 3 {
+			return errors.New("away")
 		}
 		return nil
 	}
 	r := running(t, store, nil, d)
 	settled(t, r, "d")
+	eventually(t, "the delivery is noted", func() bool { return message(t, store).State == "delivered" })
+	if ids := c.seen(); len(ids) != 1 || failed.Load() != 4 {
+		t.Errorf("it was told %d times and noted at try %d, want once and at the 4th", len(ids), failed.Load())
+	}
+}
+
+// The process dies between the delivery and its note: as soon as that is noticed it is delivered again, with the same id.
+func TestDeliveryWithoutANote(t *testing.T) {
+	c := &calls{}
+	stuck := make(chan struct{})
+	d := engine.New[engine.NoParams]("d")
+	engine.Sink(d.Run(), "task", func(context.Context, run) error { return engine.Permanent(errors.New("x")) },
+		engine.OnFailure(func(ctx context.Context, e engine.CallbackEvent) error {
+			err := c.call(ctx, e)
+			if len(c.seen()) == 1 {
+				<-stuck
+			}
+			return err
+		}))
+	store := memory()
+	first := &link{Store: store}
+	r := running(t, first, nil, d)
+	settled(t, r, "d")
 	eventually(t, "it is delivered once", func() bool { return len(c.seen()) == 1 })
-	eventually(t, "it is delivered again", func() bool {
-		if at := message(t, store).NextAt; at != nil && at.After(clock.Now()) {
-			clock.Set(*at)
-		}
-		return message(t, store).State == "delivered"
-	})
+	first.cut.Store(true)
+	running(t, store, nil, d)
+	eventually(t, "it is delivered again", func() bool { return message(t, store).State == "delivered" })
 	if ids := c.seen(); len(ids) != 2 || ids[0] != ids[1] {
 		t.Errorf("it was told %v, want the same event twice", ids)
 	}
+	first.cut.Store(false)
+	close(stuck)
 }

@@ -42,6 +42,9 @@ type Registry interface {
 	// PruneRuns deletes up to limit runs that ended before a time, the oldest first, with all that hangs on them, and returns how many. Runs
 	// of which something is still to be told stay, and of each DAG the newest run and the newest scheduled one: the next follow from those.
 	PruneRuns(ctx context.Context, before time.Time, limit int) (int, error)
+	// PruneAssetEvents deletes up to limit events of assets that are older than a time, the oldest first, and returns how many. The newest
+	// of each asset stays, and those that are pending or have triggered a run that there is.
+	PruneAssetEvents(ctx context.Context, before time.Time, limit int) (int, error)
 	// SetPool makes or changes a pool; DeletePool takes it away. A pool that tasks name and that there is not has no slot.
 	SetPool(ctx context.Context, p Pool) error
 	DeletePool(ctx context.Context, name string) error

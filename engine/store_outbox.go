@@ -12,7 +12,8 @@ type Outbox interface {
 	// RegisterReceiver makes a webhook receiver known: from then on every event of a transition leaves a message for it.
 	// The URL is for people and must hold no secret.
 	RegisterReceiver(ctx context.Context, name, url string) error
-	// ClaimOutbox hands out up to limit messages that are due, and hides them from others for the time given.
+	// ClaimOutbox hands out up to limit messages that are due, and hides them from others for the time given. A worker's are due at once
+	// when its row goes, by Leave or Bury, and what it has claimed and not finished when it claims again. A worker without a row gets none.
 	ClaimOutbox(ctx context.Context, c OutboxClaim) ([]Message, error)
 	// FinishOutbox ends a claimed message: delivered, to be tried again at a time, or given up. A message that somebody
 	// else has claimed since is left alone.
@@ -26,6 +27,7 @@ type Outbox interface {
 // An OutboxClaim asks for messages.
 type OutboxClaim struct {
 	Claim     uuid.UUID
+	Worker    int64    // who delivers them; 0: nobody that has a row
 	DAGs      []string // callbacks of these DAGs
 	Receivers []string // webhooks to these receivers
 	Limit     int

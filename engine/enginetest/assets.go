@@ -124,7 +124,7 @@ func (s *Store) AssetEvents(ctx context.Context, asset string, limit int) ([]eng
 	return query(ctx, s, "AssetEvents", func(time.Time) ([]engine.AssetEvent, error) {
 		var out []engine.AssetEvent
 		for _, e := range slices.Backward(s.assets) {
-			if len(out) < limit && (asset == "" || asset == e.Asset) {
+			if len(out) < limit && (asset == "" || asset == e.Asset) && !s.noAssets[e.ID] {
 				out = append(out, copyAsset(e))
 			}
 		}

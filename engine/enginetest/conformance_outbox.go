@@ -44,6 +44,47 @@ var outboxCases = []conformanceCase{
 		equal(f, "claim of another, hidden for no time", len(f.claimReceivers(5, 0, "r")), 1)
 		equal(f, "claim after that time", len(f.claimReceivers(5, time.Hour, "r")), 1)
 	}},
+	{"what a worker that is gone had claimed is due at once", func(f *fixture) {
+		for _, remove := range []func(int64){
+			func(w int64) { f.ok(f.Leave(f.ctx, w)) },
+			func(w int64) { f.ok(f.Bury(f.ctx, []int64{w})) },
+		} {
+			f.emitted(1)
+			dead, live := f.join("dead"), f.join("live")
+			late, mine := uuid.New(), uuid.New()
+			first := f.claimFor(dead, late)
+			equal(f, "claimed", len(first), 1)
+			equal(f, "claimed while its worker lives", len(f.claimFor(live, mine)), 0)
+			remove(dead)
+			again := f.claimFor(live, mine)
+			equal(f, "claimed when its worker is gone", len(again), 1)
+			equal(f, "event id", again[0].EventID, first[0].EventID)
+			f.ok(f.FinishOutbox(f.ctx, first[0].ID, late, engine.Delivery{GaveUp: true}))
+			f.ok(f.FinishOutbox(f.ctx, first[0].ID, mine, engine.Delivery{Done: true}))
+			equal(f, "state", got[[]engine.MessageRow](f)(f.Messages(f.ctx, 1))[0].State, "delivered")
+			equal(f, "claimed by a worker without a row", len(f.claimFor(dead, uuid.New())), 0)
+		}
+	}},
+	{"a worker gets again what it has claimed and not finished", func(f *fixture) {
+		f.emitted(2)
+		w := f.join("w")
+		claim := uuid.New()
+		msgs := f.claimFor(w, claim)
+		equal(f, "claimed", len(msgs), 2)
+		f.ok(f.FinishOutbox(f.ctx, msgs[0].ID, claim, engine.Delivery{Done: true}))
+		again := f.claimFor(w, uuid.New())
+		equal(f, "claimed again", len(again), 1)
+		equal(f, "the other", again[0].ID, msgs[1].ID)
+	}},
+	{"what is to be tried again waits for its time though its worker goes", func(f *fixture) {
+		f.emitted(1)
+		w := f.join("w")
+		claim := uuid.New()
+		m := f.claimFor(w, claim)[0]
+		f.ok(f.FinishOutbox(f.ctx, m.ID, claim, engine.Delivery{RetryAt: f.future()}))
+		f.ok(f.Bury(f.ctx, []int64{w}))
+		equal(f, "claimed", len(f.claimFor(f.join("other"), uuid.New())), 0)
+	}},
 	{"a delivered message is over", func(f *fixture) {
 		f.emitted(1)
 		claim, m := f.claimOne(0)
@@ -102,6 +143,12 @@ func (f *fixture) claimOutbox(c engine.OutboxClaim) []engine.Message {
 	f.Helper()
 	c.Claim = uuid.New()
 	return got[[]engine.Message](f)(f.ClaimOutbox(f.ctx, c))
+}
+
+// claimFor claims messages for the receiver "r" as a worker, hidden from others for an hour.
+func (f *fixture) claimFor(worker int64, claim uuid.UUID) []engine.Message {
+	f.Helper()
+	return got[[]engine.Message](f)(f.ClaimOutbox(f.ctx, engine.OutboxClaim{Claim: claim, Worker: worker, Receivers: []string{"r"}, Limit: 5, Hide: time.Hour}))
 }
 
 // claimOne claims the one message that is due for the receiver "r".

@@ -69,6 +69,24 @@ var pruneCases = []conformanceCase{
 		created := got[[]engine.Created](f)(f.CreateRuns(f.ctx, []engine.NewRun{{DAG: "d", RunID: "again", Type: engine.ManualRun, Logical: &at, Version: "v1"}}))
 		equal(f, "exists", created[0].Exists, false)
 	}},
+	{"old events of assets go but the newest, those that wait and those of runs", func(f *fixture) {
+		f.byAssets("c", "b")
+		run := f.running("d")
+		f.change(engine.RunChange{Key: run, Assets: updates("a", "a", "b", "b", "a", "b")}) // all of Epoch
+		waiting := f.pending("c")
+		equal(f, "pending", len(waiting), 3)
+		got[int64](f)(f.CreateAssetRun(f.ctx, engine.NewRun{DAG: "c", RunID: "r", Type: engine.ManualRun}, idsOf(waiting[:1])))
+		got[[]engine.DAGStatus](f)(f.Register(f.ctx, []engine.DAGRecord{{ID: "c", Version: "none", Build: "b1"}})) // nothing is pending any more
+		f.byAssets("c", "a")
+		f.change(engine.RunChange{Key: run, Assets: updates("a", "a")})
+		left := func() int { return len(got[[]engine.AssetEvent](f)(f.AssetEvents(f.ctx, "", 99))) }
+		equal(f, "pruned before their time", got[int](f)(f.PruneAssetEvents(f.ctx, Epoch, 99)), 0)
+		equal(f, "the first two", got[int](f)(f.PruneAssetEvents(f.ctx, Epoch.Add(time.Hour), 2)), 2)
+		equal(f, "the rest", got[int](f)(f.PruneAssetEvents(f.ctx, Epoch.Add(time.Hour), 99)), 2)
+		equal(f, "left: one of a run, the newest of b, two that are pending", left(), 4)
+		equal(f, "pending", len(f.pending("c")), 2)
+		equal(f, "once more", got[int](f)(f.PruneAssetEvents(f.ctx, Epoch.Add(time.Hour), 99)), 0)
+	}},
 	{"two at once prune each run once", func(f *fixture) {
 		f.dag("d", 100)
 		f.ended("d", 41)

@@ -16,8 +16,9 @@ import (
 type receiver struct{ name, url string }
 
 type message struct {
-	row   engine.MessageRow
-	claim uuid.UUID // of who delivers it now
+	row    engine.MessageRow
+	claim  uuid.UUID // of who delivers it now
+	worker int64     // that does
 }
 
 // The states of a message.
@@ -76,6 +77,12 @@ func (s *Store) send(m engine.Message, now time.Time) {
 // ClaimOutbox implements engine.Outbox: the oldest messages first.
 func (s *Store) ClaimOutbox(ctx context.Context, c engine.OutboxClaim) ([]engine.Message, error) {
 	return query(ctx, s, "ClaimOutbox", func(now time.Time) ([]engine.Message, error) {
+		if c.Worker != 0 {
+			if s.workers[c.Worker] == nil {
+				return nil, nil
+			}
+			s.unclaim(c.Worker, now)
+		}
 		var due []*message
 		for m := range maps.Values(s.pending) {
 			if wanted(c, m.row.Message) && !m.row.NextAt.After(now) {
@@ -86,11 +93,20 @@ func (s *Store) ClaimOutbox(ctx context.Context, c engine.OutboxClaim) ([]engine
 		var out []engine.Message
 		for _, m := range due[:min(len(due), c.Limit)] {
 			hidden := now.Add(c.Hide)
-			m.claim, m.row.NextAt = c.Claim, &hidden
+			m.claim, m.worker, m.row.NextAt = c.Claim, c.Worker, &hidden
 			out = append(out, copyMessage(m.row.Message))
 		}
 		return out, nil
 	})
+}
+
+// unclaim makes due what a worker has claimed and not finished.
+func (s *Store) unclaim(worker int64, now time.Time) {
+	for m := range maps.Values(s.pending) {
+		if m.worker == worker && worker != 0 {
+			m.claim, m.worker, m.row.NextAt = uuid.Nil, 0, &now
+		}
+	}
 }
 
 func wanted(c engine.OutboxClaim, m engine.Message) bool {
@@ -107,7 +123,7 @@ func (s *Store) FinishOutbox(ctx context.Context, id int64, claim uuid.UUID, r e
 		if m == nil || m.claim != claim {
 			return nil
 		}
-		m.claim = uuid.Nil
+		m.claim, m.worker = uuid.Nil, 0
 		m.row.Tries++
 		m.row.Error = r.Error
 		if !r.Done && !r.GaveUp {

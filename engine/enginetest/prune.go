@@ -68,3 +68,35 @@ func (s *Store) forget(r *run) {
 		}
 	}
 }
+
+// PruneAssetEvents implements engine.Registry.
+func (s *Store) PruneAssetEvents(ctx context.Context, before time.Time, limit int) (int, error) {
+	return query(ctx, s, "PruneAssetEvents", func(time.Time) (int, error) {
+		needed := map[int64]bool{}
+		for _, d := range s.dags {
+			for id := range d.pending {
+				needed[id] = true
+			}
+		}
+		for _, r := range s.runs {
+			for _, id := range r.events {
+				needed[id] = true
+			}
+		}
+		newest := map[string]int64{}
+		for _, e := range s.assets {
+			newest[e.Asset] = e.ID
+		}
+		n := 0
+		for _, e := range s.assets {
+			if n < limit && e.At.Before(before) && !needed[e.ID] && !s.noAssets[e.ID] && newest[e.Asset] != e.ID {
+				if s.noAssets == nil {
+					s.noAssets = map[int64]bool{}
+				}
+				s.noAssets[e.ID] = true
+				n++
+			}
+		}
+		return n, nil
+	})
+}

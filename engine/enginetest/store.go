@@ -45,6 +45,7 @@ type Store struct {
 	turns      turns.Turns
 	pools      map[string]*pool
 	assets     []engine.AssetEvent // id − 1 is the index
+	noAssets   map[int64]bool      // ids of those that were pruned
 }
 
 var _ engine.Store = (*Store)(nil)

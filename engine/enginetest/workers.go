@@ -54,17 +54,19 @@ func (s *Store) Beat(ctx context.Context, b engine.Beat) (engine.BeatAnswer, err
 
 // Leave implements engine.Dispatcher.
 func (s *Store) Leave(ctx context.Context, worker int64) error {
-	return exec(ctx, s, "Leave", func(time.Time) error {
+	return exec(ctx, s, "Leave", func(now time.Time) error {
 		delete(s.workers, worker)
+		s.unclaim(worker, now)
 		return nil
 	})
 }
 
 // Bury implements engine.Dispatcher. There are no sessions to end.
 func (s *Store) Bury(ctx context.Context, workers []int64) error {
-	return exec(ctx, s, "Bury", func(time.Time) error {
+	return exec(ctx, s, "Bury", func(now time.Time) error {
 		for _, w := range workers {
 			delete(s.workers, w)
+			s.unclaim(w, now)
 		}
 		return nil
 	})

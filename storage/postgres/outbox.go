@@ -18,14 +18,17 @@ const (
 			WHERE state = 'pending' AND next_at <= now() AND (kind = 'webhook' AND receiver = ANY($2) OR kind = 'callback' AND dag_id = ANY($1))
 			ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED),
 		o AS (
-			UPDATE tidemill.outbox o SET claim = $4, next_at = clock_timestamp() + $5::interval
+			UPDATE tidemill.outbox o SET claim = $4, worker = nullif($6::bigint, 0), next_at = clock_timestamp() + $5::interval
 			FROM due WHERE o.id = due.id RETURNING o.*)
 		SELECT ` + messageColumns + ` FROM o ORDER BY o.id`
 
-	finishOutbox = `UPDATE tidemill.outbox SET claim = NULL, tries = tries + 1, error = $3, state = $4, next_at = $5,
+	finishOutbox = `UPDATE tidemill.outbox SET claim = NULL, worker = NULL, tries = tries + 1, error = $3, state = $4, next_at = $5,
 			ended_at = CASE WHEN $4 = 'pending' THEN NULL ELSE now() END
 		WHERE id = $1 AND claim = $2 AND state = 'pending'`
 )
+
+// unclaimOutbox makes due what workers have claimed and not finished.
+const unclaimOutbox = `UPDATE tidemill.outbox SET claim = NULL, worker = NULL, next_at = now() WHERE worker = ANY($1)`
 
 // The states of a message.
 const (
@@ -50,9 +53,22 @@ func (s *Store) RegisterReceiver(ctx context.Context, name, url string) error {
 
 // ClaimOutbox implements engine.Outbox: the oldest messages first.
 func (s *Store) ClaimOutbox(ctx context.Context, c engine.OutboxClaim) ([]engine.Message, error) {
-	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (m engine.Message, err error) {
-		return m, row.Scan(messageTargets(&m)...)
-	}, claimOutbox, c.DAGs, c.Receivers, c.Limit, nullable(c.Claim), c.Hide)
+	var out []engine.Message
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+		out = nil
+		if c.Worker != 0 {
+			if alive, err := lockWorker(ctx, tx, c.Worker); err != nil || !alive {
+				return err
+			}
+			if _, err := tx.Exec(ctx, unclaimOutbox, []int64{c.Worker}); err != nil {
+				return err
+			}
+		}
+		out, err = query(ctx, tx, func(row pgx.CollectableRow) (m engine.Message, err error) {
+			return m, row.Scan(messageTargets(&m)...)
+		}, claimOutbox, c.DAGs, c.Receivers, c.Limit, nullable(c.Claim), c.Hide, c.Worker)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("claim messages: %w", err)
 	}

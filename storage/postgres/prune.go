@@ -38,3 +38,26 @@ func (s *Store) PruneRuns(ctx context.Context, before time.Time, limit int) (int
 	}
 	return n, nil
 }
+
+// pruneAssets are events that may go, the oldest first.
+const pruneAssets = `DELETE FROM tidemill.asset_events WHERE id IN (
+	SELECT e.id FROM tidemill.asset_events e
+	WHERE e.updated_at < $1
+		AND EXISTS (SELECT FROM tidemill.asset_events n WHERE n.asset = e.asset AND n.id > e.id)
+		AND NOT EXISTS (SELECT FROM tidemill.asset_pending p WHERE p.event_id = e.id)
+		AND NOT EXISTS (SELECT FROM tidemill.run_assets a WHERE a.event_id = e.id)
+	ORDER BY e.id LIMIT $2 FOR UPDATE SKIP LOCKED)`
+
+// PruneAssetEvents implements engine.Registry.
+func (s *Store) PruneAssetEvents(ctx context.Context, before time.Time, limit int) (int, error) {
+	n := 0
+	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, pruneAssets, before, limit)
+		n = int(tag.RowsAffected())
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("prune events of assets from before %s: %w", before.Format(time.RFC3339), err)
+	}
+	return n, nil
+}

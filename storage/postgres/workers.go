@@ -108,10 +108,22 @@ func lockWorker(ctx context.Context, tx pgx.Tx, id int64) (bool, error) {
 
 // Leave implements engine.Dispatcher.
 func (s *Store) Leave(ctx context.Context, worker int64) error {
-	if _, err := s.look.Exec(ctx, `DELETE FROM tidemill.workers WHERE id = $1`, worker); err != nil {
+	if err := s.dismiss(ctx, []int64{worker}); err != nil {
 		return fmt.Errorf("leave as worker %d: %w", worker, err)
 	}
 	return nil
+}
+
+// dismiss deletes workers' rows. Who claims waits for that or is waited for; so what they had claimed to deliver is due then.
+func (s *Store) dismiss(ctx context.Context, workers []int64) error {
+	return s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM tidemill.workers w USING
+			(SELECT id FROM tidemill.workers WHERE id = ANY($1) ORDER BY id FOR UPDATE) d WHERE w.id = d.id`, workers)
+		if err == nil {
+			_, err = tx.Exec(ctx, unclaimOutbox, workers)
+		}
+		return err
+	})
 }
 
 // endSessions ends the sessions of dead workers' processes, but never those of a process that has a living worker. A pooler has
@@ -131,12 +143,7 @@ func (s *Store) Bury(ctx context.Context, workers []int64) error {
 	if err := s.look.QueryRow(ctx, endSessions, workers, s.app, !s.at.pooled).Scan(&ended); err != nil {
 		return fmt.Errorf("bury workers %v: end their sessions: %w", workers, err)
 	}
-	err := s.repeat(ctx, func(ctx context.Context) error {
-		_, err := s.look.Exec(ctx, `DELETE FROM tidemill.workers w USING
-			(SELECT id FROM tidemill.workers WHERE id = ANY($1) ORDER BY id FOR UPDATE) d WHERE w.id = d.id`, workers)
-		return err
-	})
-	if err != nil {
+	if err := s.dismiss(ctx, workers); err != nil {
 		return fmt.Errorf("bury workers %v: %w", workers, err)
 	}
 	s.log.Info("dead workers buried", "workers", workers, "sessions", ended)
