@@ -414,6 +414,7 @@ func TestSchemaOfParams(t *testing.T) {
 		"code":     `{"type":"string","minLength":2,"maxLength":3}`,
 		"Labels":   `{"type":"object","additionalProperties":{"type":"string"}}`,
 		"free":     `{}`,
+		"level":    `{"type":["integer","null"],"minimum":1,"default":3}`,
 		"tenant":   `{"type":"string","default":"main"}`,
 	} {
 		if got := string(encoded(t, schema.Properties[name])); got != sorted(t, []byte(want)) {

@@ -33,6 +33,20 @@ type schemaMember struct {
 
 func (o *schemaObject) set(name string, value any) { *o = append(*o, schemaMember{name, value}) }
 
+// orNull lets the schema take null as well.
+func (o schemaObject) orNull() {
+	for i, m := range o {
+		switch v := m.value.(type) {
+		case string:
+			if m.name == "type" {
+				o[i].value = []string{v, "null"}
+			}
+		case []json.RawMessage:
+			o[i].value = append(v, json.RawMessage("null"))
+		}
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (o schemaObject) MarshalJSON() ([]byte, error) {
 	var b bytes.Buffer
@@ -87,6 +101,9 @@ func (t *paramType) schema(depth int) schemaObject {
 		props, required := schemaObject{}, []string(nil)
 		for _, f := range t.fields {
 			s := f.typ.schema(depth + 1)
+			if f.pointer && !f.required {
+				s.orNull()
+			}
 			if f.fallback != nil {
 				s.set("default", json.RawMessage(f.fallback))
 			}

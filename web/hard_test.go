@@ -79,7 +79,7 @@ func TestHardPagesOverHTTP(t *testing.T) {
 	} else {
 		_ = r.Body.Close()
 	}
-	for value, want := range map[string]string{"param.whole": "params whole: is no whole number, such as 7<", "param.number": "params number: is no number", "param.at": "params at: ", "param.map": "params map: is no JSON"} {
+	for value, want := range map[string]string{"param.whole": `id="wrong.whole" role="alert">is no whole number, such as 7<`, "param.number": `id="wrong.number" role="alert">is no number`, "param.at": `id="wrong.at" role="alert">&#34;a lot&#34; is no date`, "param.map": `id="wrong.map" role="alert">is no JSON<`} {
 		body, r := form(t, base, "/dags/"+showcase.Params+"/trigger", url.Values{value: {"a lot"}})
 		if r.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, want) || strings.Contains(body, "at: at:") {
 			t.Errorf("%s=a lot: %s; %q is missing", value, r.Status, want)

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -156,21 +156,21 @@ func (s *server) getBackfill(ctx context.Context, id int64) (BackfillResponse, e
 
 // BackfillPostBody asks for a backfill.
 type BackfillPostBody struct {
-	DagID              string          `json:"dag_id"`
-	FromDate           string          `json:"from_date" doc:"A time, or a day, which is meant whole in the DAG's zone"`
-	ToDate             string          `json:"to_date" doc:"Included"`
-	RunBackwards       bool            `json:"run_backwards,omitempty"`
-	DagRunConf         *map[string]any `json:"dag_run_conf,omitempty" doc:"The DAG's params"`
-	ReprocessBehavior  string          `json:"reprocess_behavior,omitempty" default:"none" enum:"none,failed,completed"`
-	MaxActiveRuns      *int            `json:"max_active_runs,omitempty" doc:"Default 10"`
-	RunOnLatestVersion *bool           `json:"run_on_latest_version,omitempty" nullable:"true"`
-	TaskIDs            []string        `json:"task_ids,omitempty" nullable:"true" doc:"Ours: only these tasks"`
+	DagID              string     `json:"dag_id"`
+	FromDate           string     `json:"from_date" doc:"A time, or a day, which is meant whole in the DAG's zone"`
+	ToDate             string     `json:"to_date" doc:"Included"`
+	RunBackwards       bool       `json:"run_backwards,omitempty"`
+	DagRunConf         JSONObject `json:"dag_run_conf,omitempty" doc:"The DAG's params"`
+	ReprocessBehavior  string     `json:"reprocess_behavior,omitempty" default:"none" enum:"none,failed,completed"`
+	MaxActiveRuns      *int       `json:"max_active_runs,omitempty" doc:"Default 10"`
+	RunOnLatestVersion *bool      `json:"run_on_latest_version,omitempty" nullable:"true"`
+	TaskIDs            []string   `json:"task_ids,omitempty" nullable:"true" doc:"Ours: only these tasks"`
 }
 
 type postBackfillInput struct{ Body BackfillPostBody }
 
 func (b BackfillPostBody) request(zone *time.Location) (engine.BackfillRequest, error) {
-	r := engine.BackfillRequest{DAG: b.DagID, Tasks: b.TaskIDs, By: by}
+	r := engine.BackfillRequest{DAG: b.DagID, Params: b.DagRunConf, Tasks: b.TaskIDs, By: by}
 	from, to, err := engine.ParseRange(b.FromDate, b.ToDate, zone)
 	if err != nil {
 		return r, err
@@ -178,11 +178,6 @@ func (b BackfillPostBody) request(zone *time.Location) (engine.BackfillRequest, 
 	r.BackfillOrder = engine.BackfillOrder{BackfillRange: engine.BackfillRange{From: from, To: to}, MaxActiveRuns: engine.DefaultBackfillRuns, Backwards: b.RunBackwards, Reprocess: engine.Reprocess(b.ReprocessBehavior)}
 	if b.MaxActiveRuns != nil {
 		r.MaxActiveRuns = *b.MaxActiveRuns
-	}
-	if b.DagRunConf != nil {
-		if r.Params, err = json.Marshal(*b.DagRunConf); err != nil {
-			return r, fmt.Errorf("encode dag_run_conf: %w", err)
-		}
 	}
 	return r, nil
 }
@@ -196,7 +191,11 @@ func (s *server) plan(ctx context.Context, in *postBackfillInput, dryRun bool) (
 	if err != nil {
 		return engine.BackfillPlan{}, err
 	}
-	return s.Control.Backfill(ctx, r, dryRun)
+	plan, err := s.Control.Backfill(ctx, r, dryRun)
+	if bad := (*engine.InvalidError)(nil); errors.As(err, &bad) {
+		return plan, &Error{http.StatusUnprocessableEntity, problemsOf(err, "dag_run_conf")}
+	}
+	return plan, err
 }
 
 func (s *server) createBackfill(ctx context.Context, in *postBackfillInput) (BackfillResponse, error) {

@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -76,14 +74,14 @@ func (s *server) getRun(ctx context.Context, in *RunPath) (DAGRunResponse, error
 
 // TriggerDAGRunPostBody asks for a manual run.
 type TriggerDAGRunPostBody struct {
-	LogicalDate       *Time           `json:"logical_date" doc:"null: a run without one"`
-	DagRunID          *string         `json:"dag_run_id,omitempty" nullable:"true"`
-	DataIntervalStart *Time           `json:"data_interval_start,omitempty" doc:"Follows from the logical date here: leave it out"`
-	DataIntervalEnd   *Time           `json:"data_interval_end,omitempty" doc:"Follows from the logical date here: leave it out"`
-	RunAfter          *Time           `json:"run_after,omitempty" doc:"Not later than now: a run starts when it is triggered"`
-	Conf              *map[string]any `json:"conf,omitempty" doc:"The DAG's params"`
-	Note              *string         `json:"note,omitempty" nullable:"true" maxLength:"1000"`
-	PartitionKey      *string         `json:"partition_key,omitempty" nullable:"true"`
+	LogicalDate       *Time      `json:"logical_date" doc:"null: a run without one"`
+	DagRunID          *string    `json:"dag_run_id,omitempty" nullable:"true"`
+	DataIntervalStart *Time      `json:"data_interval_start,omitempty" doc:"Follows from the logical date here: leave it out"`
+	DataIntervalEnd   *Time      `json:"data_interval_end,omitempty" doc:"Follows from the logical date here: leave it out"`
+	RunAfter          *Time      `json:"run_after,omitempty" doc:"Not later than now: a run starts when it is triggered"`
+	Conf              JSONObject `json:"conf,omitempty" doc:"The DAG's params"`
+	Note              *string    `json:"note,omitempty" nullable:"true" maxLength:"1000"`
+	PartitionKey      *string    `json:"partition_key,omitempty" nullable:"true"`
 }
 
 type triggerInput struct {
@@ -97,7 +95,7 @@ func (s *server) trigger(ctx context.Context, in *triggerInput) (DAGRunResponse,
 		return DAGRunResponse{}, err
 	}
 	b := in.Body
-	t := engine.TriggerRequest{DAG: st.ID, By: by}
+	t := engine.TriggerRequest{DAG: st.ID, Params: b.Conf, By: by}
 	switch {
 	case b.PartitionKey != nil:
 		return DAGRunResponse{}, invalid("there are no partitions here; leave it out", *b.PartitionKey, "body", "partition_key")
@@ -121,11 +119,6 @@ func (s *server) trigger(ctx context.Context, in *triggerInput) (DAGRunResponse,
 	}
 	if b.Note != nil {
 		t.Note = *b.Note
-	}
-	if b.Conf != nil {
-		if t.Params, err = json.Marshal(*b.Conf); err != nil {
-			return DAGRunResponse{}, fmt.Errorf("encode conf: %w", err)
-		}
 	}
 	row, err := s.Control.Trigger(ctx, t)
 	if err != nil {

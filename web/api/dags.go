@@ -268,19 +268,21 @@ func isoDuration(d time.Duration) *string {
 // paramsOf is the params as Airflow's details tell them: for each its schema.
 func paramsOf(schema []byte) json.RawMessage {
 	var object struct {
-		Properties map[string]struct {
-			Description *string `json:"description"`
-		} `json:"properties"`
-	}
-	var whole struct {
 		Properties map[string]json.RawMessage `json:"properties"`
 	}
-	if json.Unmarshal(schema, &object) != nil || json.Unmarshal(schema, &whole) != nil {
+	if json.Unmarshal(schema, &object) != nil {
 		return raw(nil)
 	}
 	params := map[string]any{}
-	for name, p := range object.Properties {
-		params[name] = map[string]any{"value": nil, "schema": whole.Properties[name], "description": p.Description}
+	for name, property := range object.Properties {
+		var p struct {
+			Default     json.RawMessage `json:"default"`
+			Description *string         `json:"description"`
+		}
+		if json.Unmarshal(property, &p) != nil {
+			return raw(nil)
+		}
+		params[name] = map[string]any{"value": raw(p.Default), "schema": property, "description": p.Description}
 	}
 	b, err := json.Marshal(params)
 	if err != nil {

@@ -51,7 +51,7 @@ func StatusOf(err error) (status int, detail any) {
 	case errors.As(err, &known):
 		return known.Status, known.Detail
 	case errors.As(err, &bad):
-		return http.StatusUnprocessableEntity, []Problem{{Loc: bodyLoc(bad.Field), Msg: bad.Message, Type: "value_error"}}
+		return http.StatusUnprocessableEntity, problemsOf(err, "conf")
 	case errors.Is(err, engine.ErrNotFound):
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, engine.ErrConflict):
@@ -62,14 +62,41 @@ func StatusOf(err error) (status int, detail any) {
 	return http.StatusInternalServerError, "something went wrong here; the server's log says what"
 }
 
-// bodyLoc is where a field of the engine stands in a body: params are called conf there.
-func bodyLoc(field string) []any {
+// problemsOf are all inputs that an error refuses. params is what the body calls the params.
+func problemsOf(err error, params string) []Problem {
+	if bad, ok := err.(*engine.InvalidError); ok { //nolint:errorlint // this one; those below are found further down
+		kind := "value_error"
+		if strings.HasPrefix(bad.Message, "is missing") {
+			kind = "missing"
+		}
+		return []Problem{{Loc: bodyLoc(bad.Field, params), Msg: bad.Message, Type: kind}}
+	}
+	switch inner := err.(type) { //nolint:errorlint // the same
+	case interface{ Unwrap() error }:
+		return problemsOf(inner.Unwrap(), params)
+	case interface{ Unwrap() []error }:
+		var all []Problem
+		for _, e := range inner.Unwrap() {
+			all = append(all, problemsOf(e, params)...)
+		}
+		return all
+	}
+	return nil
+}
+
+// bodyLoc is where a field of the engine stands in a body.
+func bodyLoc(field, params string) []any {
 	loc := []any{"body"}
 	for i, part := range strings.Split(field, ".") {
-		if i == 0 && part == "params" {
-			part = "conf"
+		n, err := strconv.Atoi(part)
+		switch {
+		case i == 0 && part == "params":
+			loc = append(loc, params)
+		case i > 0 && err == nil:
+			loc = append(loc, n)
+		default:
+			loc = append(loc, part)
 		}
-		loc = append(loc, part)
 	}
 	return loc
 }

@@ -34,6 +34,23 @@ func (Time) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date-time", Nullable: true}
 }
 
+// A JSONObject is an object in a body that is passed on as it came, so that large numbers stay what they are.
+type JSONObject json.RawMessage
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *JSONObject) UnmarshalJSON(b []byte) error {
+	*o = append((*o)[:0], b...)
+	return nil
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o JSONObject) MarshalJSON() ([]byte, error) { return raw(o), nil }
+
+// Schema says that it is an object of whatever members, or null.
+func (JSONObject) Schema(huma.Registry) *huma.Schema {
+	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true, Nullable: true}
+}
+
 func parseTime(text string) (time.Time, error) {
 	first, _, err := engine.ParseDate("time", strings.Replace(text, " ", "+", plusLost(text)), time.UTC)
 	if err != nil {

@@ -13,13 +13,14 @@ import (
 // backfillData is the form that makes a backfill, and what it would do.
 type backfillData struct {
 	Head      dagHead
-	Fields    []paramField
+	Params    paramForm
 	From, To  string
 	Reprocess string
 	Limit     string
 	Backwards bool
 	Tasks     string
 	Problem   string
+	Wrong     map[string]string // as of [triggerData]
 	Steps     []engine.BackfillStep
 	Runs      int
 	Planned   bool
@@ -30,7 +31,7 @@ func (s *server) backfillPage(ctx context.Context, r *http.Request) (*page, erro
 	if err != nil {
 		return nil, err
 	}
-	return backfillForm(backfillData{Head: head, Fields: paramFields(head.Spec.Params), Reprocess: "none", Limit: strconv.Itoa(engine.DefaultBackfillRuns)}), nil
+	return backfillForm(backfillData{Head: head, Params: newParamForm(head.Spec.Params), Reprocess: "none", Limit: strconv.Itoa(engine.DefaultBackfillRuns)}), nil
 }
 
 func backfillForm(d backfillData) *page {
@@ -46,7 +47,7 @@ func (s *server) backfill(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	text := func(name string) string { return strings.TrimSpace(r.PostFormValue(name)) }
-	d := backfillData{Head: head, Fields: paramFields(head.Spec.Params), From: text("from"), To: text("to"), Reprocess: text("reprocess"), Limit: text("limit"), Backwards: text("backwards") != "", Tasks: text("tasks")}
+	d := backfillData{Head: head, Params: newParamForm(head.Spec.Params), From: text("from"), To: text("to"), Reprocess: text("reprocess"), Limit: text("limit"), Backwards: text("backwards") != "", Tasks: text("tasks")}
 	confirmed := text("confirm") != ""
 	plan, err := s.planBackfill(ctx, r, &d, !confirmed)
 	if err == nil && confirmed {
@@ -61,7 +62,8 @@ func (s *server) backfill(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, err)
 			return
 		}
-		pg.Status, d.Problem = status, textOf(detail)
+		d.Wrong = map[string]string{"from_date": "", "to_date": "", "max_active_runs": "", "task_ids": "", "reprocess_behavior": ""}
+		pg.Status, d.Problem = status, d.Params.refused(detail, d.Wrong)
 	} else {
 		d.Planned, d.Steps = true, plan.Steps
 		for _, step := range plan.Steps {
@@ -75,6 +77,7 @@ func (s *server) backfill(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) planBackfill(ctx context.Context, r *http.Request, d *backfillData, dryRun bool) (engine.BackfillPlan, error) {
+	params, ok := d.Params.read(r)
 	from, to, err := engine.ParseRange(d.From, d.To, zoneOf(d.Head.Spec))
 	if err != nil {
 		return engine.BackfillPlan{}, err
@@ -83,9 +86,8 @@ func (s *server) planBackfill(ctx context.Context, r *http.Request, d *backfillD
 	if err != nil {
 		return engine.BackfillPlan{}, &engine.InvalidError{Field: "max_active_runs", Message: "is a whole number of at least 1"}
 	}
-	params, err := readParams(d.Fields, r)
-	if err != nil {
-		return engine.BackfillPlan{}, err
+	if !ok {
+		return engine.BackfillPlan{}, errForm
 	}
 	q := engine.BackfillRequest{DAG: d.Head.ID, Params: params, By: by, BackfillOrder: engine.BackfillOrder{
 		BackfillRange: engine.BackfillRange{From: from, To: to}, MaxActiveRuns: limit, Backwards: d.Backwards, Reprocess: engine.Reprocess(d.Reprocess)}}

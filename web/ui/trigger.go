@@ -2,11 +2,7 @@ package ui
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"net/http"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -17,18 +13,12 @@ import (
 // triggerData is the form that triggers a run.
 type triggerData struct {
 	Head    dagHead
-	Fields  []paramField
+	Params  paramForm
 	Logical string
 	RunID   string
 	Note    string
 	Problem string
-}
-
-// A paramField is a param in the form, made from its JSON Schema.
-type paramField struct {
-	Name, Doc string
-	Type      string // text, number, integer, boolean, date-time, list or json
-	Value     string
+	Wrong   map[string]string // what is wrong with the fields that are no params, by their names in the API
 }
 
 func (s *server) triggerPage(ctx context.Context, r *http.Request) (*page, error) {
@@ -36,102 +26,11 @@ func (s *server) triggerPage(ctx context.Context, r *http.Request) (*page, error
 	if err != nil {
 		return nil, err
 	}
-	return triggerForm(triggerData{Head: head, Fields: paramFields(head.Spec.Params)}), nil
+	return triggerForm(triggerData{Head: head, Params: newParamForm(head.Spec.Params)}), nil
 }
 
 func triggerForm(d triggerData) *page {
 	return &page{Title: "Trigger " + d.Head.ID, Name: "trigger", Nav: "dags", Static: true, Data: d}
-}
-
-// paramFields are the fields for a JSON Schema of an object, in the order of their names.
-func paramFields(schema []byte) []paramField {
-	var object struct {
-		Properties map[string]struct {
-			Type        string `json:"type"`
-			Format      string `json:"format"`
-			Description string `json:"description"`
-			Items       struct {
-				Type string `json:"type"`
-			} `json:"items"`
-		} `json:"properties"`
-	}
-	if json.Unmarshal(schema, &object) != nil {
-		return nil
-	}
-	var out []paramField
-	for name, p := range object.Properties {
-		f := paramField{Name: name, Doc: p.Description, Type: "json"}
-		switch {
-		case p.Format == "date-time":
-			f.Type = "date-time"
-		case p.Type == "string":
-			f.Type = "text"
-		case p.Type == "number", p.Type == "integer", p.Type == "boolean":
-			f.Type = p.Type
-		case p.Type == "array" && p.Items.Type == "string":
-			f.Type = "list"
-		}
-		out = append(out, f)
-	}
-	slices.SortFunc(out, func(a, b paramField) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-// read makes the params of what was filled in; fields that are empty are left out, so that they have their zero value.
-func readParams(fields []paramField, r *http.Request) ([]byte, error) {
-	params := map[string]any{}
-	for i := range fields {
-		f := &fields[i]
-		f.Value = strings.TrimSpace(r.PostFormValue("param." + f.Name))
-		if f.Value == "" {
-			continue
-		}
-		v, err := f.decode()
-		if err != nil {
-			text := err.Error()
-			if bad := (*engine.InvalidError)(nil); errors.As(err, &bad) {
-				text = bad.Message // the field's name is said already
-			}
-			return nil, &engine.InvalidError{Field: "params." + f.Name, Message: text}
-		}
-		params[f.Name] = v
-	}
-	return json.Marshal(params)
-}
-
-func (f *paramField) decode() (any, error) {
-	bad := func(want string) error { return &engine.InvalidError{Field: f.Name, Message: want} }
-	switch f.Type {
-	case "boolean":
-		return f.Value == "true", nil
-	case "integer":
-		if _, err := strconv.ParseInt(f.Value, 10, 64); err != nil {
-			return nil, bad("is no whole number, such as 7")
-		}
-		return json.Number(f.Value), nil
-	case "number":
-		if _, err := strconv.ParseFloat(f.Value, 64); err != nil || !json.Valid([]byte(f.Value)) {
-			return nil, bad("is no number, such as 0.5")
-		}
-		return json.Number(f.Value), nil
-	case "list":
-		var list []string
-		for _, part := range strings.FieldsFunc(f.Value, func(r rune) bool { return r == ',' || r == '\n' }) {
-			if part = strings.TrimSpace(part); part != "" {
-				list = append(list, part)
-			}
-		}
-		return list, nil
-	case "date-time":
-		at, _, err := engine.ParseDate(f.Name, f.Value, time.UTC)
-		return at, err
-	case "json":
-		if !json.Valid([]byte(f.Value)) {
-			return nil, bad("is no JSON")
-		}
-		return json.RawMessage(f.Value), nil
-	}
-	return f.Value, nil
 }
 
 // trigger makes a run and goes to it; what does not fit is told in the form.
@@ -142,7 +41,7 @@ func (s *server) trigger(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
-	d := triggerData{Head: head, Fields: paramFields(head.Spec.Params), Logical: strings.TrimSpace(r.PostFormValue("logical")), RunID: strings.TrimSpace(r.PostFormValue("run_id")), Note: strings.TrimSpace(r.PostFormValue("note"))}
+	d := triggerData{Head: head, Params: newParamForm(head.Spec.Params), Logical: strings.TrimSpace(r.PostFormValue("logical")), RunID: strings.TrimSpace(r.PostFormValue("run_id")), Note: strings.TrimSpace(r.PostFormValue("note"))}
 	row, err := s.makeRun(ctx, r, &d)
 	if err != nil {
 		status, detail := api.StatusOf(err)
@@ -150,7 +49,8 @@ func (s *server) trigger(w http.ResponseWriter, r *http.Request) {
 			s.fail(w, r, err)
 			return
 		}
-		d.Problem = textOf(detail)
+		d.Wrong = map[string]string{"logical_date": "", "dag_run_id": "", "note": ""}
+		d.Problem = d.Params.refused(detail, d.Wrong)
 		pg := triggerForm(d)
 		pg.Status = status
 		s.render(w, r, pg)
@@ -161,9 +61,9 @@ func (s *server) trigger(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) makeRun(ctx context.Context, r *http.Request, d *triggerData) (engine.RunRow, error) {
-	params, err := readParams(d.Fields, r)
-	if err != nil {
-		return engine.RunRow{}, err
+	params, ok := d.Params.read(r)
+	if !ok {
+		return engine.RunRow{}, errForm
 	}
 	t := engine.TriggerRequest{DAG: d.Head.ID, RunID: d.RunID, Params: params, Note: d.Note, By: by}
 	if d.Logical != "" {
@@ -175,6 +75,9 @@ func (s *server) makeRun(ctx context.Context, r *http.Request, d *triggerData) (
 	}
 	return s.Control.Trigger(ctx, t)
 }
+
+// errForm says that a form shows at its fields what does not fit.
+var errForm = &api.Error{Status: http.StatusUnprocessableEntity, Detail: []api.Problem{}}
 
 func zoneOf(s engine.Spec) *time.Location {
 	if zone, err := engine.LoadZone(s.Zone); err == nil {

@@ -23,18 +23,23 @@ var Long = strings.Repeat("a_very_long_id.without-a-place-to-break_", 7)[:250]
 
 // EveryParam has a field of every kind that forms know.
 type EveryParam struct {
-	Text    string            `json:"text" doc:"Any text, such as a merchant's name; it may be long, and so may what is said about it here, which goes over more than a line"`
-	Whole   int               `json:"whole" doc:"How many"`
-	Number  float64           `json:"number"`
-	Yes     bool              `json:"yes" doc:"Whether"`
-	At      time.Time         `json:"at" doc:"From when"`
-	List    []string          `json:"list"`
+	Text    string            `json:"text" maxLength:"200" doc:"Any text, such as a merchant's name; it may be long, and so may what is said about it here, which goes over more than a line"`
+	Whole   int64             `json:"whole" default:"7" min:"1" doc:"How many"`
+	Number  float64           `json:"number" default:"0.25" min:"0" max:"1"`
+	Yes     bool              `json:"yes" default:"true" doc:"Whether"`
+	Choice  string            `json:"choice" default:"fast" enum:"fast,thorough" doc:"How it goes about it"`
+	Code    string            `json:"code,omitempty" pattern:"^[A-Z]{3}[0-9]+$" doc:"Three capitals and a number"`
+	At      time.Time         `json:"at" default:"2026-03-01T02:00:00Z" doc:"From when"`
+	List    []string          `json:"list" default:"a,b" pattern:"^[a-z]+$" maxLength:"5" doc:"What to take"`
 	Numbers []int             `json:"numbers"`
 	Map     map[string]string `json:"map"`
 	Inner   struct {
-		A int    `json:"a"`
+		A int    `json:"a" default:"1"`
 		B string `json:"b"`
-	} `json:"inner"`
+	} `json:"inner" doc:"Something nested"`
+	Level                                         *int    `json:"level" min:"1" doc:"May be none"`
+	Sure                                          *bool   `json:"sure" doc:"Yes, no, or not said"`
+	Kind                                          *string `json:"kind" enum:"a,b"`
 	AVeryLongNameOfAParamThatSomebodyHasThoughtOf *string `json:"a_very_long_name_of_a_param_that_somebody_has_thought_of"`
 }
 
@@ -88,7 +93,7 @@ func everyState() engine.AnyDAG {
 }
 
 func everyParam() engine.AnyDAG {
-	d := engine.New[EveryParam](Params)
+	d := engine.New[EveryParam](Params, engine.Schedule("@daily", "UTC"))
 	engine.After(d.Run(), "only", func(context.Context, engine.Run[EveryParam]) (int, error) { return 0, nil })
 	return d
 }

@@ -51,7 +51,7 @@ func (p *player) begin(dag string, key int64, at time.Time) (*play, error) {
 
 func (r *play) change(c engine.RunChange, ends ...engine.Lease) error {
 	c.Key, c.State, c.States, c.Version = r.key, r.state, r.states.Encode(), r.def.Version
-	return r.store.Transition(r.ctx, engine.Transition{Runs: []int64{r.key}, Ends: ends, Decide: func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) {
+	return r.store.Transition(r.ctx, engine.Transition{Runs: []int64{r.key}, Ends: ends, Worker: r.worker, Decide: func(time.Time, []engine.RunRow, engine.Found) ([]engine.RunChange, error) {
 		return []engine.RunChange{c}, nil
 	}})
 }
