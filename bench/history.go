@@ -230,7 +230,7 @@ var measures = [...]measurement{
 		return m.oneByOne(ctx, runs, seqLength)
 	}},
 	{"trigger", func(ctx context.Context, l *lab, address string) (float64, error) {
-		took, err := triggers(ctx, l, address, l.sizes.pastTriggers)
+		took, err := triggers(ctx, l, address, l.sizes.pastTriggers, 1)
 		if err != nil {
 			return 0, err
 		}
