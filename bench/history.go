@@ -174,15 +174,16 @@ func history(ctx context.Context, l *lab) ([]figure, error) {
 	}
 	empty := func() (string, func(), error) { return l.database(ctx, migrations.Engine) }
 	filled := func() (string, func(), error) { return full, func() {}, nil }
-	var samples [2][len(measures)][]float64
+	var times, cpus [2][len(measures)][]float64
 	for range l.sizes.pastRounds {
 		for i, m := range measures {
 			for side, where := range []func() (string, func(), error){empty, filled} {
-				seconds, err := measureIn(ctx, l, m, where)
+				took, err := measureIn(ctx, l, m, where)
 				if err != nil {
 					return nil, fmt.Errorf("%s: %w", m.name, err)
 				}
-				samples[side][i] = append(samples[side][i], seconds)
+				times[side][i] = append(times[side][i], took.seconds)
+				cpus[side][i] = append(cpus[side][i], took.cpu)
 			}
 		}
 	}
@@ -191,9 +192,12 @@ func history(ctx context.Context, l *lab) ([]figure, error) {
 	}
 	var figures []figure
 	for i, m := range measures {
-		without, with := median(samples[0][i]), median(samples[1][i])
+		without, with := median(times[0][i]), median(times[1][i])
 		figures = append(figures, figure{key: m.name + "_ratio", unit: "×", value: with / without,
 			note: fmt.Sprintf("the time of %s: %s s, from %s s", m.name, number(with), number(without))})
+		if without, with := median(cpus[0][i]), median(cpus[1][i]); without > 0 {
+			figures = append(figures, figure{key: m.name + "_cpu_ratio", unit: "×", value: with / without, note: "its CPU"})
+		}
 	}
 	return figures, nil
 }
@@ -205,58 +209,75 @@ func (p past) check(ctx context.Context, address string) error {
 	})
 }
 
-// A measurement takes seconds in a database that is there.
+// A cost is what something took: seconds, and those of the CPU, ours and the server's; 0 where that is not measured.
+type cost struct {
+	seconds, cpu float64
+}
+
+// A measurement measures a cost in a database that is there.
 type measurement struct {
 	name string
-	take func(ctx context.Context, l *lab, address string) (seconds float64, err error)
+	take func(ctx context.Context, l *lab, address string) (cost, error)
 }
 
 // measures are what is measured with and without history.
 var measures = [...]measurement{
-	{"fan", func(ctx context.Context, l *lab, address string) (float64, error) {
+	{"fan", func(ctx context.Context, l *lab, address string) (cost, error) {
 		return workIn(ctx, l, address, l.sizes.pastFan, 100, 1)
 	}},
-	{"chain", func(ctx context.Context, l *lab, address string) (float64, error) {
+	{"chain", func(ctx context.Context, l *lab, address string) (cost, error) {
 		return workIn(ctx, l, address, l.sizes.pastChain, 1, 40)
 	}},
-	{"seq40", func(ctx context.Context, l *lab, address string) (float64, error) {
+	{"seq40", func(ctx context.Context, l *lab, address string) (cost, error) {
 		runs := l.sizes.oneByOne
 		b := newBodies((runs + 1) * seqLength)
 		m, err := openMill(ctx, l, address, b, noops(b, 1, seqLength))
 		if err != nil {
-			return 0, err
+			return cost{}, err
 		}
 		defer m.close()
-		return m.oneByOne(ctx, runs, seqLength)
+		cpu := startCPU(ctx, address)
+		seconds, err := m.oneByOne(ctx, runs, seqLength)
+		return cost{seconds, sum(cpu.figures(ctx, 1, ""))}, err
 	}},
-	{"trigger", func(ctx context.Context, l *lab, address string) (float64, error) {
+	{"trigger", func(ctx context.Context, l *lab, address string) (cost, error) {
 		took, err := triggers(ctx, l, address, l.sizes.pastTriggers, 1)
 		if err != nil {
-			return 0, err
+			return cost{}, err
 		}
-		return percentile(took, 0.5) / 1000, nil
+		return cost{seconds: percentile(took, 0.5) / 1000}, nil
 	}},
 }
 
-// workIn is how long runs take that have begun, as engine_fan and engine_chain measure it.
-func workIn(ctx context.Context, l *lab, address string, runs, chains, length int) (float64, error) {
+// sum adds up figures in microseconds, as seconds.
+func sum(figures []figure) float64 {
+	s := 0.0
+	for _, f := range figures {
+		s += f.value / 1e6
+	}
+	return s
+}
+
+// workIn is what it costs to work off runs that have begun, as engine_fan and engine_chain measure it.
+func workIn(ctx context.Context, l *lab, address string, runs, chains, length int) (cost, error) {
 	b := newBodies(runs * chains * length)
 	m, err := openMill(ctx, l, address, b, noops(b, chains, length))
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	defer m.close()
 	figures, err := m.throughput(ctx, runs, chains, length)
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
-	return float64(runs*chains*length) / figures[0].value, nil
+	n := float64(runs * chains * length)
+	return cost{n / figures[0].value, n * sum(figures[4:])}, nil
 }
 
-func measureIn(ctx context.Context, l *lab, m measurement, where func() (string, func(), error)) (float64, error) {
+func measureIn(ctx context.Context, l *lab, m measurement, where func() (string, func(), error)) (cost, error) {
 	address, drop, err := where()
 	if err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	defer drop()
 	return m.take(ctx, l, address)
