@@ -130,7 +130,7 @@ func (f *whyFacts) queuedRun(r RunRow, spec Spec) string {
 // noProcess says that no process has the DAG; "" when one has.
 func (f *whyFacts) noProcess(spec Spec) string {
 	if len(f.workers) == 0 {
-		return "no worker process is alive"
+		return "no worker process is alive" + f.lastHeard()
 	}
 	if !slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return w.Has(spec.DAG, "") }) {
 		return "no live process knows the DAG"

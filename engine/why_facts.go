@@ -10,7 +10,8 @@ import (
 // holds an instance back is decided elsewhere.
 type whyFacts struct {
 	dags      map[string]DAGStatus
-	workers   []WorkerRow
+	workers   []WorkerRow // those that are heard of
+	silent    []WorkerRow // those that are not: dead, or on the point of being declared so
 	pools     map[string]PoolRow
 	timers    map[timerOf]time.Time
 	waits     map[TaskKey]Wait
@@ -63,7 +64,7 @@ func (f *whyFacts) read(ctx context.Context, s Store, runs []RunRow, queue map[T
 		return nil
 	}
 	var err error
-	if f.workers, err = s.Workers(ctx); err != nil {
+	if err = f.readWorkers(ctx, s); err != nil {
 		return err
 	}
 	timers, err := s.Timers(ctx, keys)
@@ -91,6 +92,40 @@ func (f *whyFacts) read(ctx context.Context, s Store, runs []RunRow, queue map[T
 		return err
 	}
 	return f.readLimits(ctx, s, open, queue)
+}
+
+// readWorkers reads which processes are alive. Both times are by the store's clock.
+func (f *whyFacts) readWorkers(ctx context.Context, s Store) error {
+	workers, err := s.Workers(ctx)
+	if err != nil {
+		return err
+	}
+	now, err := s.Now(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range workers {
+		if now.Sub(w.BeatAt) > DefaultDeadAfter {
+			f.silent = append(f.silent, w)
+		} else {
+			f.workers = append(f.workers, w)
+		}
+	}
+	return nil
+}
+
+// lastHeard says since when those that are silent have been, "" when none is.
+func (f *whyFacts) lastHeard() string {
+	if len(f.silent) == 0 {
+		return ""
+	}
+	last := f.silent[0]
+	for _, w := range f.silent {
+		if w.BeatAt.After(last.BeatAt) {
+			last = w
+		}
+	}
+	return fmt.Sprintf("; %s was heard of last, at %s", last.Name, stamp(last.BeatAt))
 }
 
 // readPast reads how the tasks of the run before stand, for those that depend on their past. spec finds the definition of a run.
