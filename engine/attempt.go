@@ -52,24 +52,41 @@ func (r *Runtime) execute(ctx, base context.Context, a *attempt) {
 	started := r.clock.Now()
 	tc := r.taskContext(a)
 	tctx := context.WithValue(ctx, taskContextKey{}, tc)
-	var once sync.Once
-	end := func(out []byte, err error) {
-		once.Do(func() {
-			var extras map[string][]byte
-			if len(tc.updates) > 0 {
-				extras = tc.attached()
+	var mu sync.Mutex
+	over, runs := false, 0
+	// end ends the attempt, once. With again it does not: the body's transaction came to nothing by no fault of its own.
+	end := func(out []byte, err error) (again bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if over {
+			return false
+		}
+		var extras map[string][]byte
+		if len(tc.updates) > 0 {
+			extras = tc.attached()
+		}
+		if shows := r.refuseSecrets(out, err, extras); shows != nil {
+			out, err, extras = nil, shows, nil
+		}
+		runs++
+		last := runs >= maxTxRuns || ctx.Err() != nil
+		tx := tc.tx.take()
+		if err != nil && tx != nil && tx.Lost() && ctx.Err() == nil {
+			if !last {
+				return true
 			}
-			if shows := r.refuseSecrets(out, err, extras); shows != nil {
-				out, err, extras = nil, shows, nil
-			}
-			a.finish(tctx, out, err, context.Cause(ctx))
-			a.end.StartedAt, a.end.Extras = &started, extras
-			if tx := tc.tx.take(); tx != nil && a.end.Ending == EndSuccess {
-				r.endInTx(base, a, tx)
-				return
-			}
-			r.ends[r.completerOf(a)] <- a
-		})
+			err = tooOften(err)
+		}
+		a.finish(tctx, out, err, context.Cause(ctx))
+		a.end.StartedAt, a.end.Extras = &started, extras
+		if tx != nil && a.end.Ending == EndSuccess {
+			again = r.endInTx(base, a, tx, last)
+			over = !again
+			return again
+		}
+		over = true
+		r.ends[r.completerOf(a)] <- a
+		return false
 	}
 	if a.task.timeout > 0 {
 		timer := r.clock.AfterFunc(a.task.timeout, func() { a.cancel(errTimedOut) }, "timeout")
@@ -81,10 +98,19 @@ func (r *Runtime) execute(ctx, base context.Context, a *attempt) {
 		}, "abandon")
 	})
 	defer stop()
-	out, err := call(tctx, a)
-	end(out, err)
-	if tx := tc.tx.take(); tx != nil {
-		tx.Rollback(base) // unless it was committed; only now, when the body does not use it any more
+	for delay := firstTxPause; ; delay = min(2*delay, longestTxPause) {
+		again := end(call(tctx, a))
+		if tx := tc.tx.reset(); tx != nil {
+			tx.Rollback(base) // unless it was committed; only now, when the body does not use it any more
+		}
+		if !again {
+			return
+		}
+		tc.log().Warn("its transaction was rolled back and the body runs again: it collided with another, or its connection was lost")
+		if !r.pause(ctx, delay/2+time.Duration(random()*float64(delay))) {
+			end(nil, context.Cause(ctx))
+			return
+		}
 	}
 }
 

@@ -20,8 +20,10 @@ type TaskTx interface {
 	Handle() any
 	// End makes the transition within the transaction and commits both together. When the lease is not held any more it is ErrLostLease
 	// and nothing is stored. An error of Decide is returned as it is, and the transaction can be ended anew; any other error rolls it back.
-	// ErrTxConflict says that the database asked for a repetition: the body has to run again.
+	// ErrTxConflict says that the database asked for a repetition, or went away: the body has to run again.
 	End(ctx context.Context, t Transition) error
+	// Lost tells that the transaction's connection is gone, and with it what was written.
+	Lost() bool
 	// Rollback gives up what was written. After End it does nothing.
 	Rollback(ctx context.Context)
 }
@@ -32,7 +34,8 @@ var ErrTxConflict = errors.New("the task's transaction collided with another")
 // Tx is the transaction that records the task's success: what the body writes through it is committed together with the task's state and
 // output, or not at all, whatever dies when. T is the store's type of transaction, pgx.Tx for PostgreSQL. It begins at the first call and
 // is the same from then on. The body can neither commit nor roll it back; a body that fails or skips has it rolled back. A statement of it
-// that fails spoils it, as PostgreSQL has it: return the error, or work in a savepoint (tx.Begin).
+// that fails spoils it, as PostgreSQL has it: return the error, or work in a savepoint (tx.Begin). When it collides with another (a
+// deadlock, say) as it ends, or its connection is lost, the body runs again within the same attempt, up to ten times in all.
 //
 // The transaction holds a connection of the engine's until the body returns, so do the slow work before the first call.
 func Tx[T any](ctx context.Context) (T, error) {
@@ -73,6 +76,28 @@ func (b *bodyTx) begin(ctx context.Context, s TxStore) (TaskTx, error) {
 	return b.tx, err
 }
 
+// reset returns the transaction, as take does, and lets the body begin another.
+func (b *bodyTx) reset() TaskTx {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	tx := b.tx
+	b.tx = nil
+	return tx
+}
+
+// A body whose transaction comes to nothing by no fault of its own runs again within its attempt: that many times in all, with pauses that
+// double from the first to the longest.
+const (
+	maxTxRuns      = 10
+	firstTxPause   = 50 * time.Millisecond
+	longestTxPause = 5 * time.Second
+)
+
+// tooOften is the error of an attempt whose transactions all came to nothing.
+func tooOften(err error) error {
+	return fmt.Errorf("its transaction came to nothing %d times in a row, the last time: %w", maxTxRuns, err)
+}
+
 // take returns the transaction, nil when the body has not asked for one.
 func (b *bodyTx) take() TaskTx {
 	b.mu.Lock()
@@ -81,8 +106,8 @@ func (b *bodyTx) take() TaskTx {
 }
 
 // endInTx stores the success of an attempt through the transaction of its body. When that cannot be, the attempt ends as failed by the
-// usual way: what the body wrote is rolled back then.
-func (r *Runtime) endInTx(ctx context.Context, a *attempt, tx TaskTx) {
+// usual way: what the body wrote is rolled back then. After a collision it says that the body has to run again, unless this was the last time.
+func (r *Runtime) endInTx(ctx context.Context, a *attempt, tx TaskTx, last bool) (again bool) {
 	a.end.Random = random()
 	worker := r.worker.Load()
 	var next handover
@@ -102,20 +127,24 @@ func (r *Runtime) endInTx(ctx context.Context, a *attempt, tx TaskTx) {
 	if err == nil {
 		r.ended(ctx, []*attempt{a}, next)
 		r.running.Done()
-		return
+		return false
 	}
 	tx.Rollback(ctx)
 	if errors.Is(err, errNoSuccess) {
 		r.ends[r.completerOf(a)] <- a
-		return
+		return false
+	}
+	if errors.Is(err, ErrTxConflict) {
+		if !last {
+			return true
+		}
+		err = tooOften(err)
 	}
 	a.end.Err, a.end.Output = err, nil
 	a.end.Error = "its transaction was rolled back: " + printable(err.Error())
 	switch {
 	case errors.Is(err, ErrLostLease):
 		a.end.Ending = EndLost
-	case errors.Is(err, ErrTxConflict):
-		a.end.Ending, a.end.GivenBack = EndCancelled, true
 	default:
 		a.end.Ending = EndFailed
 		if errors.Is(err, ErrRefused) {
@@ -123,6 +152,7 @@ func (r *Runtime) endInTx(ctx context.Context, a *attempt, tx TaskTx) {
 		}
 	}
 	r.ends[r.completerOf(a)] <- a
+	return false
 }
 
 // errNoSuccess says that the end of an attempt does not become a success of its task (it was cleared meanwhile, say): then what its body

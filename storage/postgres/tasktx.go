@@ -117,6 +117,9 @@ func (t *taskTx) conflict(err error) error {
 	return err
 }
 
+// Lost implements engine.TaskTx.
+func (t *taskTx) Lost() bool { return t.conn.IsClosed() }
+
 // Rollback implements engine.TaskTx.
 func (t *taskTx) Rollback(ctx context.Context) { t.close(ctx) }
 

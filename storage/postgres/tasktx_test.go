@@ -247,6 +247,62 @@ func TestTxWhoseConnectionIsLostRunsAgain(t *testing.T) {
 	}
 }
 
+// A session that ends in the middle of the body is no failure of the task: the body runs again, in the same attempt.
+func TestTxWhoseConnectionIsLostInMidBodyRunsAgain(t *testing.T) {
+	s, _, conn := lines(t)
+	var runs atomic.Int32
+	r := txRuntime(t, s, endingSessions(conn, &runs, 3))
+	row := triggerAndWait(t, r)
+	if row.State != engine.RunSuccess {
+		t.Fatalf("the run is %s", row.State)
+	}
+	if n := count(t, conn, `SELECT count(*) FROM lines`); n != 1 || runs.Load() != 4 {
+		t.Errorf("%d lines after %d runs of the body, want 1 after 4", n, runs.Load())
+	}
+	attempts, err := s.Attempts(t.Context(), []int64{row.Key}, "t")
+	if err != nil || len(attempts) != 1 {
+		t.Errorf("%d attempts (%v), want one", len(attempts), err)
+	}
+}
+
+// A transaction that comes to nothing every time is not tried without end: the attempt fails and says why.
+func TestTxThatComesToNothingFails(t *testing.T) {
+	s, _, conn := lines(t)
+	var runs atomic.Int32
+	r := txRuntime(t, s, endingSessions(conn, &runs, 1<<30))
+	row := triggerAndWait(t, r)
+	if row.State != engine.RunFailed {
+		t.Fatalf("the run is %s", row.State)
+	}
+	a, err := s.Attempt(t.Context(), engine.TaskKey{Run: row.Key, Task: "t", MapIndex: -1}, -1)
+	if err != nil || !strings.Contains(a.Error, "its transaction came to nothing 10 times in a row") || runs.Load() != 10 {
+		t.Errorf("after %d runs of the body its error is %q, %v", runs.Load(), a.Error, err)
+	}
+}
+
+// endingSessions is a DAG of one task, without retries, whose session is ended in mid-body the first times that it runs.
+func endingSessions(conn *pgx.Conn, runs *atomic.Int32, times int32) *engine.DAG[engine.NoParams] {
+	d := engine.New[engine.NoParams]("ledger")
+	engine.Sink(d.Run(), "t", func(ctx context.Context, _ txRun) error {
+		tx, err := engine.Tx[pgx.Tx](ctx)
+		if err != nil {
+			return err
+		}
+		var pid int
+		if err := errors.Join(writeLine(ctx, tx, "t"), tx.QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&pid)); err != nil {
+			return err
+		}
+		if runs.Add(1) <= times {
+			if _, err := conn.Exec(ctx, `SELECT pg_terminate_backend($1, 10000)`, pid); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `SELECT 1`) // which a lost connection fails
+		return err
+	})
+	return d
+}
+
 // A body that asks for its transaction while the database is away gets it when that is back.
 func TestTxWaitsForTheDatabase(t *testing.T) {
 	s, url, conn := lines(t)
