@@ -147,11 +147,11 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []
 	var room scratch
 	for _, row := range rows {
 		d := defs[row.Key]
-		ids, err := r.versions.tasks(d, row)
+		v, err := r.versions.of(d, row)
 		if err != nil {
 			return nil, err
 		}
-		m, err := room.machine(d, now, row, ids, who)
+		m, err := room.machine(d, now, row, v, who)
 		if err != nil {
 			return nil, err
 		}

@@ -91,7 +91,7 @@ func (c *Control) Answer(ctx context.Context, key TaskKey, dag, run, choice, by 
 	if !slices.Contains(t.spec.Answers, choice) {
 		return &InvalidError{Field: "choice", Message: fmt.Sprintf("%q is no answer; give one of %q", choice, t.spec.Answers)}
 	}
-	return c.change(ctx, dag, run, by, false, func(m *machine) error {
+	return c.change(ctx, dag, run, by, false, false, func(m *machine) error {
 		key.Run = m.row.Key
 		if !m.answer(key, choice) {
 			return fmt.Errorf("question %s of run %s of %s: it is not open: %w", key.Task, run, dag, ErrConflict)
@@ -194,7 +194,7 @@ func (c *Control) Clear(ctx context.Context, dag, run string, s Selection, dryRu
 	for _, q := range queue {
 		leased[q.TaskKey] = q.Leased
 	}
-	err = c.change(ctx, dag, run, by, dryRun, func(m *machine) error {
+	err = c.change(ctx, dag, run, by, dryRun, s.Latest, func(m *machine) error {
 		if len(m.row.States) == 0 {
 			return nil // it has not started: there is nothing to clear
 		}
@@ -235,7 +235,7 @@ func (c *Control) Mark(ctx context.Context, dag, run string, r MarkRequest) ([]T
 		return nil, err
 	}
 	var picked []TaskKey
-	err = c.change(ctx, dag, run, r.By, true, func(m *machine) error {
+	err = c.change(ctx, dag, run, r.By, true, r.Latest, func(m *machine) error {
 		picked, err = m.pick(r.Selection)
 		return err
 	})
@@ -246,7 +246,7 @@ func (c *Control) Mark(ctx context.Context, dag, run string, r MarkRequest) ([]T
 	if err != nil {
 		return nil, err
 	}
-	err = c.change(ctx, dag, run, r.By, false, func(m *machine) error { return m.mark(picked, r.State, outputs) })
+	err = c.change(ctx, dag, run, r.By, false, r.Latest, func(m *machine) error { return m.mark(picked, r.State, outputs) })
 	return picked, err
 }
 
@@ -322,7 +322,7 @@ func (c *Control) MarkRun(ctx context.Context, dag, run string, to RunState, by 
 	if !to.Terminal() {
 		return &InvalidError{Field: "state", Message: fmt.Sprintf("%q: a run can be marked success or failed", to)}
 	}
-	return c.change(ctx, dag, run, by, false, func(m *machine) error {
+	return c.change(ctx, dag, run, by, false, true, func(m *machine) error {
 		m.markRun(to)
 		return nil
 	})
@@ -331,8 +331,8 @@ func (c *Control) MarkRun(ctx context.Context, dag, run string, to RunState, by 
 // errDryRun rolls a transition back.
 var errDryRun = errors.New("dry run")
 
-// change does something to a run by a person's word, in one transition.
-func (c *Control) change(ctx context.Context, dag, run, by string, dryRun bool, do func(*machine) error) error {
+// change does something to a run by a person's word, in one transition. latest moves one that is pinned to another version to this process's.
+func (c *Control) change(ctx context.Context, dag, run, by string, dryRun, latest bool, do func(*machine) error) error {
 	row, err := c.store.RunByID(ctx, dag, run)
 	if err != nil {
 		return err
@@ -345,16 +345,22 @@ func (c *Control) change(ctx context.Context, dag, run, by string, dryRun bool, 
 		if len(runs) == 0 {
 			return nil, fmt.Errorf("run %s of %s: %w", run, dag, ErrNotFound)
 		}
-		if outdated(d, runs[0]) {
+		v, err := c.versions.of(d, runs[0])
+		if err != nil {
+			return nil, err
+		}
+		v.released = latest
+		m, err := newMachine(d, now, runs[0], v, actor{build: c.build, by: by})
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case m.pin == d.Version:
+		case outdated(d, runs[0]):
 			return nil, fmt.Errorf("run %s of %s: this process has an older version of the DAG than the one in force; ask a process that was started later: %w", run, dag, ErrConflict)
-		}
-		ids, err := c.versions.tasks(d, runs[0])
-		if err != nil {
-			return nil, err
-		}
-		m, err := newMachine(d, now, runs[0], ids, actor{build: c.build, by: by})
-		if err != nil {
-			return nil, err
+		case m.outdated:
+			return nil, fmt.Errorf("run %s of %s is pinned to version %s, which this process does not have: ask one that has it, mark the run, or clear it onto the version in force (run_on_latest_version): %w",
+				run, dag, m.pin, ErrConflict)
 		}
 		if err := do(m); err != nil {
 			return nil, err

@@ -58,7 +58,7 @@ func (r *Runtime) elementCounts(ctx context.Context, runs []int64) (map[InputKey
 			return nil, fmt.Errorf("DAG %q: %w", row.DAG, ErrNotFound)
 		}
 		err := r.versions.retry(ctx, func() error {
-			ids, err := r.versions.tasks(d, row)
+			v, err := r.versions.of(d, row)
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ func (r *Runtime) elementCounts(ctx context.Context, runs []int64) (map[InputKey
 			if err != nil {
 				return fmt.Errorf("run %s of %s: %w", row.RunID, row.DAG, err)
 			}
-			for i, id := range ids {
+			for i, id := range v.tasks {
 				if i < len(s.Tasks) && s.Tasks[i].Mapped {
 					counts[InputKey{Run: row.Key, Task: id}] = len(s.Tasks[i].Instances)
 				}

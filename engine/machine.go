@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -20,8 +21,9 @@ type machine struct {
 	change RunChange
 	dirty  []bool // tasks whose instances may be decided
 	who    actor
+	pin    string // version that the run is pinned to; "": none
 
-	// Of a process whose version is older than the run's: it ends attempts and leaves what follows to others.
+	// Of a process whose version is not for the run to be on: it ends attempts and leaves what follows to others.
 	outdated bool
 	whole    RunStates // as the run has them, aligned with wholeIDs
 	wholeIDs []string
@@ -34,14 +36,14 @@ type actor struct {
 	by     string // a person
 }
 
-// newMachine decodes a run. taskIDs are the tasks of the version that the row names.
-func newMachine(def *Definition, now time.Time, row RunRow, taskIDs []string, who actor) (*machine, error) {
-	return new(scratch).machine(def, now, row, taskIDs, who)
+// newMachine decodes a run. v is the version that the row names.
+func newMachine(def *Definition, now time.Time, row RunRow, v runVersion, who actor) (*machine, error) {
+	return new(scratch).machine(def, now, row, v, who)
 }
 
 // machine is newMachine in the scratch's room: the machine made before is of no use any more.
-func (c *scratch) machine(def *Definition, now time.Time, row RunRow, taskIDs []string, who actor) (*machine, error) {
-	m := &machine{def: def, now: now, row: row, who: who, dirty: sized(&c.dirty, len(def.tasks))}
+func (c *scratch) machine(def *Definition, now time.Time, row RunRow, v runVersion, who actor) (*machine, error) {
+	m := &machine{def: def, now: now, row: row, who: who, pin: pin(row, v), dirty: sized(&c.dirty, len(def.tasks))}
 	m.change = RunChange{Key: row.Key, State: row.State, Version: row.Version, FailedTasks: row.FailedTasks}
 	if len(row.States) == 0 {
 		m.states = newRunStates(def)
@@ -53,14 +55,14 @@ func (c *scratch) machine(def *Definition, now time.Time, row RunRow, taskIDs []
 	if err != nil {
 		return nil, fmt.Errorf("run %s of %s: %w", row.RunID, row.DAG, err)
 	}
-	if row.Version != def.Version && outdated(def, row) {
-		m.outdated, m.whole, m.wholeIDs = true, s, taskIDs
-		m.states = s.adapt(taskIDs, def.taskIDs)
+	if row.Version != def.Version && (m.pin != "" && !v.released || outdated(def, row)) {
+		m.outdated, m.whole, m.wholeIDs = true, s, v.tasks
+		m.states = s.adapt(v.tasks, def.taskIDs)
 		return m, nil
 	}
 	if row.Version != def.Version {
-		m.dequeueRemoved(s, taskIDs)
-		s = s.adapt(taskIDs, def.taskIDs)
+		m.dequeueRemoved(s, v.tasks)
+		s = s.adapt(v.tasks, def.taskIDs)
 		m.reshape(s)
 		m.change.Version = def.Version
 		m.touchAll()
@@ -136,12 +138,18 @@ func (m *machine) start() {
 	m.change.State = RunRunning
 	at := m.now
 	m.change.StartedAt = &at
-	if limit := m.def.Spec.RunTimeout; limit > 0 {
+	m.limitRun()
+	m.touchAll()
+}
+
+// limitRun sets when a run that goes on has taken as long as it may.
+func (m *machine) limitRun() {
+	began := cmp.Or(m.change.StartedAt, m.row.StartedAt)
+	if limit := m.def.Spec.RunTimeout; limit > 0 && m.change.State == RunRunning && began != nil {
 		tm := m.runTimer(TimerRunLimit)
-		tm.DueAt = at.Add(time.Duration(limit))
+		tm.DueAt = began.Add(time.Duration(limit))
 		m.change.Timers = append(m.change.Timers, tm)
 	}
-	m.touchAll()
 }
 
 func (m *machine) touchAll() {
@@ -319,12 +327,28 @@ func (m *machine) runTimer(k TimerKind) Timer {
 
 // result is the change to store.
 func (m *machine) result() RunChange {
+	m.change.Pin = m.pin
 	if m.outdated {
 		m.restore()
+	} else if m.change.Pin = ""; m.def.Spec.Pin {
+		m.change.Pin = m.def.Version
 	}
+	m.change.Repin = m.change.Pin != m.pin
 	m.change.States = m.states.Encode()
 	return m.change
 }
+
+// mine tells whether this process decides what follows in the run: it is on its version, or may be moved to it.
+func (m *machine) mine() bool {
+	if m.pin != "" {
+		return m.pin == m.def.Version
+	}
+	return !outdated(m.def, m.row)
+}
+
+// starts tells whether this process may start the run. What follows in one that is pinned to another version, and was cleared, it leaves to
+// that.
+func (m *machine) starts() bool { return m.mine() || !outdated(m.def, m.row) }
 
 // outdated tells whether the DAG has moved on from the version that this process has: then it must not move runs to its own.
 func outdated(def *Definition, row RunRow) bool {

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -29,6 +30,11 @@ func (m *machine) endAttempt(e AttemptEnd) {
 	a := Attempt{
 		TaskKey: e.Lease.TaskKey, Try: e.Try, Ending: e.Ending, QueuedAt: e.QueuedAt, StartedAt: e.StartedAt, EndedAt: m.now,
 		Worker: m.who.worker, Build: m.who.build, Version: m.change.Version, Output: e.Output, Error: e.Error, Inputs: e.Inputs,
+	}
+	if !ok && m.outdated { // a task of the run's own version, which is to decide it anew
+		m.lostOfOthers(e.Lease.TaskKey)
+		m.change.Attempts = append(m.change.Attempts, a)
+		return
 	}
 	if !ok { // its task has left the DAG
 		a.State = Removed
@@ -80,6 +86,17 @@ func (m *machine) endAttempt(e AttemptEnd) {
 		}
 		e.Ending, e.Error = a.Ending, a.Error
 		m.ended(t, e.Lease.MapIndex, in.State, e)
+	}
+}
+
+// lostOfOthers notes that the attempt of a task which this process's version does not have is over.
+func (m *machine) lostOfOthers(k TaskKey) {
+	i := slices.Index(m.wholeIDs, k.Task)
+	if i < 0 || i >= len(m.whole.Tasks) {
+		return
+	}
+	if in := m.whole.Tasks[i].instance(k.MapIndex); in != nil && (in.State == Queued || in.State == Restarting) {
+		in.State = None
 	}
 }
 

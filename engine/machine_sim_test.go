@@ -54,7 +54,7 @@ func (s *sim) deploy(d AnyDAG) {
 
 func (s *sim) change(f func(*machine)) {
 	s.t.Helper()
-	m, err := newMachine(s.def, s.now, s.row, s.ids[s.row.Version], actor{worker: "w", build: "b", by: "ann"})
+	m, err := newMachine(s.def, s.now, s.row, runVersion{tasks: s.ids[s.row.Version]}, actor{worker: "w", build: "b", by: "ann"})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ func (m *machine) timerFired(tm Timer) {
 		m.deadlinePassed()
 		return
 	case TimerSettle:
+		m.limitRun() // it may have been started by a process that does not know the limit
 		m.touchAll()
 		return
 	case TimerRunLimit:

@@ -160,11 +160,11 @@ func (r *Runtime) endElsewhere(ctx context.Context, leases []Lease, end AttemptE
 // machine makes the machine of a run whose DAG this process has.
 func (r *Runtime) machine(now time.Time, row RunRow, who actor) (*machine, error) {
 	d := r.catalog.defs[row.DAG]
-	ids, err := r.versions.tasks(d, row)
+	v, err := r.versions.of(d, row)
 	if err != nil {
 		return nil, err
 	}
-	return newMachine(d, now, row, ids, who)
+	return newMachine(d, now, row, v, who)
 }
 
 func (r *Runtime) warn(ctx context.Context, what string, err error) {

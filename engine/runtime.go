@@ -88,7 +88,8 @@ type Runtime struct {
 
 	spawn func(*attempt, func()) // runs what an attempt does beside the loops: a goroutine each, but in simulations
 
-	assetDAGs []string // DAGs scheduled by assets
+	assetDAGs []string      // DAGs scheduled by assets
+	pinned    []*Definition // DAGs whose runs may be pinned to this process's version
 	ready     chan struct{}
 }
 
@@ -109,7 +110,7 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 	}
 	r.spawn = func(_ *attempt, run func()) { r.bodies.run(run) }
 	r.versions = r.control.WithSecrets(cfg.Secrets).versions
-	r.assetDAGs = r.catalog.byAssets()
+	r.assetDAGs, r.pinned = r.catalog.byAssets(), r.catalog.pinning()
 	r.control.wake = r.wakeAll
 	r.logs = newLogSink(cfg.Store, cfg.Log)
 	for range completers {

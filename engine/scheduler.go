@@ -65,7 +65,7 @@ func (r *Runtime) schedule(ctx context.Context) {
 
 // untilNext is how long the scheduler may rest: the poll, or less when a timer falls due before.
 func (r *Runtime) untilNext(ctx context.Context) time.Duration {
-	due, err := r.store.NextTimer(ctx, r.dags())
+	due, err := r.store.NextTimer(ctx, r.scopes())
 	if err != nil || due.IsZero() {
 		return r.cfg.Poll
 	}
@@ -227,12 +227,6 @@ func (r *Runtime) dags() []string {
 	return r.catalog.ids
 }
 
-// outdated tells whether a run's DAG has moved on from the version that this process has.
-func (r *Runtime) outdated(row RunRow) bool {
-	d, ok := r.catalog.DAG(row.DAG)
-	return ok && outdated(d, row)
-}
-
 // tripped pauses a DAG of which too many scheduled runs in a row have failed since it was last unpaused; true when it did.
 func (r *Runtime) tripped(ctx context.Context, d *Definition, s DAGStatus) (bool, error) {
 	n := d.Spec.MaxFailedRuns
@@ -271,17 +265,19 @@ func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time
 // decision is the Decide of this process that does something to each run, and settles it. do tells whether there is anything to store. Runs
 // of DAGs that have moved on from this process's version are left alone.
 func (r *Runtime) decision(do func(m *machine, row RunRow, found Found) bool) Decide {
+	return r.decisionOf((*machine).mine, do)
+}
+
+// decisionOf is decision for the runs that may be decided.
+func (r *Runtime) decisionOf(may func(*machine) bool, do func(m *machine, row RunRow, found Found) bool) Decide {
 	return func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
 		changes := make([]RunChange, 0, len(rows))
 		for _, row := range rows {
-			if r.outdated(row) {
-				continue
-			}
 			m, err := r.machine(now, row, r.actor())
 			if err != nil {
 				return nil, err
 			}
-			if do(m, row, found) {
+			if may(m) && do(m, row, found) {
 				m.settle()
 				changes = append(changes, m.result())
 			}
@@ -294,7 +290,7 @@ func (r *Runtime) decision(do func(m *machine, row RunRow, found Found) bool) De
 func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 	n := 0
 	err := r.versions.retry(ctx, func() (err error) {
-		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, r.decision(func(m *machine, _ RunRow, _ Found) bool {
+		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, r.decisionOf((*machine).starts, func(m *machine, _ RunRow, _ Found) bool {
 			m.start()
 			return true
 		}))
@@ -311,7 +307,7 @@ func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
 
 // fireTimers does what is due: retries, pokes, ends of grace and of patience, deadlines.
 func (r *Runtime) fireTimers(ctx context.Context) (bool, error) {
-	due, err := r.store.DueTimers(ctx, r.dags(), timerBatch)
+	due, err := r.store.DueTimers(ctx, r.scopes(), timerBatch)
 	if err != nil || len(due) == 0 {
 		return false, err
 	}

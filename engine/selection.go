@@ -13,6 +13,7 @@ type Selection struct {
 	Upstream   bool     // and everything that they follow
 	Downstream bool     // and everything that follows them
 	OnlyFailed bool     // of these, only those that are failed or upstream_failed
+	Latest     bool     // a run that is pinned to another version (see [Pin]) leaves it for this process's
 }
 
 // pick lists the instances that s selects, in topological order.

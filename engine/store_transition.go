@@ -32,10 +32,14 @@ type Transition struct {
 // A RunChange is what a decision does to one run. Zero fields change nothing but State, States, Version and FailedTasks, which
 // are always written. What is taken out goes before what is put in: Dequeue before Enqueue, Untimers before Timers.
 type RunChange struct {
-	Key         int64
-	State       RunState
-	States      []byte
-	Version     string // the version States is aligned with
+	Key     int64
+	State   RunState
+	States  []byte
+	Version string // the version States is aligned with
+	// Pin is the version that the run is pinned to: only processes of that take what it queues, times and lets wait (see [PinnedTo]). Repin
+	// says that it was not until now, or to another: then what it has of these moves along.
+	Pin         string
+	Repin       bool
 	StartedAt   *time.Time
 	EndedAt     *time.Time // with Reopened: cleared to null
 	Reopened    bool       // a finished run that is queued or running again

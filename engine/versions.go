@@ -7,16 +7,23 @@ import (
 	"sync"
 )
 
+// A runVersion is what a version of a DAG has to do with the runs on it.
+type runVersion struct {
+	tasks    []string // that the states of its runs are aligned with
+	pinned   bool     // its runs stay on it
+	released bool     // by a person's word: the run leaves it all the same
+}
+
 // versionCache knows which tasks the versions of DAGs have, so that a run which started under another version can be read. Versions
 // never change, so what is known stays true.
 type versionCache struct {
 	store Store
 	mu    sync.Mutex
-	known map[[2]string][]string
+	known map[[2]string]runVersion
 }
 
 func newVersionCache(s Store) *versionCache {
-	return &versionCache{store: s, known: map[[2]string][]string{}}
+	return &versionCache{store: s, known: map[[2]string]runVersion{}}
 }
 
 // unknownVersion asks for a version's tasks to be read before the decision is made again.
@@ -26,18 +33,18 @@ func (e *unknownVersion) Error() string {
 	return fmt.Sprintf("version %s of DAG %s is not known yet", e.version, e.dag)
 }
 
-// tasks are the ids of the tasks that a run's states are aligned with. It is called inside decisions and so does not read: a
+// of is the version that a run is on, for a process that has the definition d. It is called inside decisions and so does not read: a
 // version that is not known is an unknownVersion error, after which transition reads it and tries again.
-func (c *versionCache) tasks(d *Definition, r RunRow) ([]string, error) {
+func (c *versionCache) of(d *Definition, r RunRow) (runVersion, error) {
 	if r.Version == d.Version || len(r.States) == 0 {
-		return d.taskIDs, nil
+		return runVersion{tasks: d.taskIDs, pinned: d.Spec.Pin}, nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ids, ok := c.known[[2]string{r.DAG, r.Version}]; ok {
-		return ids, nil
+	if v, ok := c.known[[2]string{r.DAG, r.Version}]; ok {
+		return v, nil
 	}
-	return nil, &unknownVersion{r.DAG, r.Version}
+	return runVersion{}, &unknownVersion{r.DAG, r.Version}
 }
 
 func (c *versionCache) load(ctx context.Context, u *unknownVersion) error {
@@ -51,7 +58,7 @@ func (c *versionCache) load(ctx context.Context, u *unknownVersion) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known[[2]string{u.dag, u.version}] = ids
+	c.known[[2]string{u.dag, u.version}] = runVersion{tasks: ids, pinned: spec.Pin}
 	return nil
 }
 

@@ -24,7 +24,7 @@ func (r *Runtime) endWaits(ctx context.Context) (bool, error) {
 // endRunWaits ends the waits for runs that are over.
 func (r *Runtime) endRunWaits(ctx context.Context) error {
 	for after := (TaskKey{}); ; {
-		due, err := r.store.Waits(ctx, r.dags(), WaitRun, after, waitBatch)
+		due, err := r.store.Waits(ctx, r.scopes(), WaitRun, after, waitBatch)
 		if err != nil || len(due) == 0 {
 			return err
 		}
@@ -42,7 +42,7 @@ func (r *Runtime) endRunWaits(ctx context.Context) error {
 func (r *Runtime) endPastWaits(ctx context.Context) error {
 	pasts := map[int64]*past{}
 	for after := (TaskKey{}); ; {
-		held, err := r.store.Waits(ctx, r.dags(), WaitPast, after, waitBatch)
+		held, err := r.store.Waits(ctx, r.scopes(), WaitPast, after, waitBatch)
 		if err != nil || len(held) == 0 {
 			return err
 		}
@@ -147,7 +147,7 @@ func (r *Runtime) readPast(ctx context.Context, dag string, run int64) (*past, e
 		return p, nil // it has not begun
 	}
 	return p, r.versions.retry(ctx, func() error {
-		ids, err := r.versions.tasks(d, (*before))
+		v, err := r.versions.of(d, *before)
 		if err != nil {
 			return err
 		}
@@ -155,7 +155,7 @@ func (r *Runtime) readPast(ctx context.Context, dag string, run int64) (*past, e
 		if err != nil {
 			return fmt.Errorf("run %s of %s: %w", before.RunID, dag, err)
 		}
-		for i, id := range ids {
+		for i, id := range v.tasks {
 			if i < len(s.Tasks) {
 				p.states[id] = &s.Tasks[i]
 			}

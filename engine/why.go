@@ -121,21 +121,34 @@ func (f *whyFacts) queuedRun(r RunRow, spec Spec) string {
 	case limit > 0 && n >= limit:
 		return fmt.Sprintf("%d of at most %d runs of the DAG are running", n, limit)
 	}
-	if why := f.noProcess(spec); why != "" {
+	if why := f.noProcess(r, spec); why != "" {
 		return why
 	}
 	return "the run is queued: a scheduler starts it next"
 }
 
+// needs is the version of its DAG that a process must have to take a run's tasks: that which it is pinned to, or the one in force.
+func (f *whyFacts) needs(r RunRow, spec Spec) string {
+	if spec.Pin && len(r.States) > 0 {
+		return r.Version
+	}
+	return f.dags[r.DAG].Version
+}
+
 // noProcess says that no process has the DAG; "" when one has.
-func (f *whyFacts) noProcess(spec Spec) string {
+func (f *whyFacts) noProcess(r RunRow, spec Spec) string {
 	if len(f.workers) == 0 {
 		return "no worker process is alive" + f.lastHeard()
 	}
 	if !slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return w.Has(spec.DAG, "") }) {
 		return "no live process knows the DAG"
 	}
-	if v := f.dags[spec.DAG].Version; !slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return w.Has(spec.DAG, v) }) {
+	v := f.needs(r, spec)
+	switch known := slices.ContainsFunc(f.workers, func(w WorkerRow) bool { return w.Has(spec.DAG, v) }); {
+	case known:
+	case v != f.dags[spec.DAG].Version:
+		return fmt.Sprintf("the run is pinned to version %s of the DAG, which no live process has: start one that has it, or clear the run onto the version in force (run_on_latest_version)", v)
+	default:
 		return fmt.Sprintf("no live process has version %s of the DAG, which is in force; those that live have an older one: start one of the newest", v)
 	}
 	return ""
@@ -146,12 +159,12 @@ func (f *whyFacts) ready(r RunRow, spec Spec, t TaskSpec, tv TaskView) string {
 	if f.dags[r.DAG].Paused {
 		return "the DAG is paused"
 	}
-	if why := f.noProcess(spec); why != "" {
+	if why := f.noProcess(r, spec); why != "" {
 		return why
 	}
 	serve, slots, taken := 0, 0, 0
 	for _, w := range f.workers {
-		if w.Has(r.DAG, f.dags[r.DAG].Version) && slices.Contains(w.Queues, t.Queue) {
+		if w.Has(r.DAG, f.needs(r, spec)) && slices.Contains(w.Queues, t.Queue) {
 			serve, slots, taken = serve+1, slots+w.Slots, taken+w.Leases
 		}
 	}

@@ -60,15 +60,23 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 
 // claim leases as many tasks as there are slots and begins them. It returns how many it got and asked for.
 func (r *Runtime) claim(base context.Context, turn int) (got, asked int, err error) {
+	got, asked, err = r.claimFrom(base, r.claimDAGs(r.dags(), turn), r.queues(true))
+	if old := r.overtaken(); err == nil && got == asked && len(old) > 0 {
+		n, of, err := r.claimFrom(base, r.claimDAGs(old, turn), r.queues(false))
+		return got + n, asked + of, err
+	}
+	return got, asked, err
+}
+
+func (r *Runtime) claimFrom(base context.Context, dags []ClaimDAG, queues []string) (got, asked int, err error) {
 	free := r.slots.free()
-	dags := r.claimDAGs(turn)
 	if free <= 0 || len(dags) == 0 {
 		return 0, 0, nil
 	}
 	// The claim outlives ctx: one that is committed while the process begins to drain is not to be lost.
 	cctx, cancel := context.WithTimeout(base, claimTimeout)
 	defer cancel()
-	leased, err := r.store.Claim(cctx, ClaimRequest{Worker: r.worker.Load(), Lease: uuid.New(), Slots: free, Queues: r.cfg.Queues, DAGs: dags})
+	leased, err := r.store.Claim(cctx, ClaimRequest{Worker: r.worker.Load(), Lease: uuid.New(), Slots: free, Queues: queues, DAGs: dags})
 	if err != nil {
 		return 0, free, err
 	}
@@ -79,9 +87,8 @@ func (r *Runtime) claim(base context.Context, turn int) (got, asked int, err err
 	return len(leased), free, nil
 }
 
-// claimDAGs are the DAGs whose tasks this process runs, another one first each time, with the room that each has.
-func (r *Runtime) claimDAGs(turn int) []ClaimDAG {
-	ids := r.dags()
+// claimDAGs are DAGs whose tasks this process runs, another one first each time, with the room that each has.
+func (r *Runtime) claimDAGs(ids []string, turn int) []ClaimDAG {
 	out := make([]ClaimDAG, 0, len(ids))
 	for i := range ids {
 		d := r.catalog.defs[ids[(i+turn)%len(ids)]]
@@ -221,7 +228,7 @@ func (r *Runtime) lookAround(ctx context.Context) error {
 		r.waiting.Store(nil)
 		return nil
 	}
-	ready, err := r.store.Ready(ctx, dags, r.cfg.Queues)
+	ready, err := r.store.Ready(ctx, dags, r.queues(true))
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ func Conformance(t *testing.T, open func(t *testing.T) engine.Store) {
 		{"Transition", transitionCases},
 		{"Queue", queueCases},
 		{"Timers", timerCases},
+		{"Pin", pinCases},
 		{"History", historyCases},
 		{"Virtual", virtualCases},
 		{"Outbox", outboxCases},

@@ -52,7 +52,7 @@ func (s *Store) forget(r *run) {
 	}
 	delete(s.runs, r.row.Key)
 	delete(d.byID, r.row.RunID)
-	delete(d.waiting, r)
+	delete(r.scope.waiting, r)
 	if r.row.Logical != nil {
 		delete(d.byDate, r.row.Logical.UnixNano())
 	}

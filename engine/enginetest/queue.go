@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -53,12 +54,23 @@ func (s *Store) enqueue(r *run, q engine.QueueItem, now time.Time) {
 		s.grant(it, q.Worker, q.Lease, now)
 		return
 	}
-	p := r.dag.ready[it.Queue]
+	r.dag.pileOf(it.Queue).put(it)
+}
+
+// pileOf is where the ready tasks of a queue are.
+func (d *dag) pileOf(queue string) *pile[*item] {
+	p := d.ready[queue]
 	if p == nil {
 		p = newPile(claimedBefore, func(it *item) *int { return &it.index })
-		r.dag.ready[it.Queue] = p
+		d.ready[queue] = p
 	}
-	p.put(it)
+	return p
+}
+
+// queueName is the name of a queue without the version that its tasks may be pinned to.
+func queueName(queue string) string {
+	name, _, _ := strings.Cut(queue, "@")
+	return name
 }
 
 // grant leases an item that is in no pile.

@@ -97,7 +97,7 @@ func (s *Store) Queue(ctx context.Context, runs []int64) ([]engine.QueueRow, err
 
 func (s *Store) queueRow(it *item) engine.QueueRow {
 	row := engine.QueueRow{
-		TaskKey: it.TaskKey, DAG: it.DAG, Try: it.Try, Priority: it.Priority, Queue: it.QueueItem.Queue,
+		TaskKey: it.TaskKey, DAG: it.DAG, Try: it.Try, Priority: it.Priority, Queue: queueName(it.QueueItem.Queue),
 		QueuedAt: it.queuedAt, Leased: leased(it.Lease), Cancelled: it.cancelled, Pool: it.Pool, Slots: it.Slots,
 	}
 	if row.Leased {

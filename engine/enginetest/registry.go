@@ -22,10 +22,9 @@ type dag struct {
 	groups   map[int64]*group        // queued runs: of each backfill, and at 0 of none
 	ready    map[string]*pile[*item] // not leased, by queue
 	leased   int
-	leasedOf map[string]int // by task
-	timers   *pile[*timer]
+	leasedOf map[string]int    // by task
 	held     map[*run]struct{} // queued runs that are held
-	waiting  map[*run]struct{} // runs with waits
+	scope    *scope            // timers and waits of its runs that are pinned to no version
 	updated  map[string]bool   // assets that schedule it
 	pending  map[int64]bool    // their events that it has not been run for
 }
@@ -51,12 +50,11 @@ func (s *Store) register(rec engine.DAGRecord, now time.Time) engine.DAGStatus {
 			byDate:   map[int64]*run{},
 			running:  map[*run]struct{}{},
 			held:     map[*run]struct{}{},
-			waiting:  map[*run]struct{}{},
 			pending:  map[int64]bool{},
 			groups:   map[int64]*group{},
 			ready:    map[string]*pile[*item]{},
 			leasedOf: map[string]int{},
-			timers:   newPile(timerLess, func(t *timer) *int { return &t.index }),
+			scope:    s.scope(rec.ID),
 		}
 		s.dags[rec.ID] = d
 	}

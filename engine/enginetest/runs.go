@@ -5,6 +5,7 @@ import "github.com/tidemill/tidemill/engine"
 // A run is a run with all that hangs on it.
 type run struct {
 	dag      *dag
+	scope    *scope // where its timers and waits are
 	row      engine.RunRow
 	index    int // in its group's pile, while it is queued
 	queue    map[engine.TaskKey]*item
@@ -28,7 +29,7 @@ type group struct {
 
 func newRun(d *dag, row engine.RunRow) *run {
 	r := &run{
-		dag: d, row: row, queue: map[engine.TaskKey]*item{}, attempts: map[string]map[int][]*attempt{},
+		dag: d, scope: d.scope, row: row, queue: map[engine.TaskKey]*item{}, attempts: map[string]map[int][]*attempt{},
 	}
 	r.enter()
 	return r

@@ -29,6 +29,7 @@ type Store struct {
 
 	mu         sync.Mutex
 	dags       map[string]*dag
+	scopes     map[string]*scope
 	runs       map[int64]*run
 	lastRun    int64
 	lastItem   int64

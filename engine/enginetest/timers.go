@@ -35,13 +35,13 @@ func (s *Store) setTimer(r *run, t engine.Timer) {
 	}
 	tm := &timer{Timer: t, order: s.nextWrite()}
 	r.timers[keyOf(t)] = tm
-	r.dag.timers.put(tm)
+	r.scope.timers.put(tm)
 }
 
 func (r *run) dropTimer(k timerKey) {
 	if t := r.timers[k]; t != nil {
 		delete(r.timers, k)
-		r.dag.timers.remove(t)
+		r.scope.timers.remove(t)
 	}
 }
 
@@ -59,7 +59,7 @@ func (r *run) timed() bool {
 func (s *Store) DueTimers(ctx context.Context, dags []string, limit int) ([]engine.Timer, error) {
 	return query(ctx, s, "DueTimers", func(now time.Time) ([]engine.Timer, error) {
 		var due []*timer
-		for _, d := range s.known(dags) {
+		for _, d := range s.scoped(dags) {
 			due = append(due, d.due(now, limit)...)
 		}
 		sortTimers(due)
@@ -68,7 +68,7 @@ func (s *Store) DueTimers(ctx context.Context, dags []string, limit int) ([]engi
 }
 
 // due returns the first timers that are due, up to a limit.
-func (d *dag) due(now time.Time, limit int) []*timer {
+func (d *scope) due(now time.Time, limit int) []*timer {
 	var out []*timer
 	for len(out) < limit {
 		t, ok := d.timers.first()
@@ -85,7 +85,7 @@ func (d *dag) due(now time.Time, limit int) []*timer {
 func (s *Store) NextTimer(ctx context.Context, dags []string) (time.Time, error) {
 	return query(ctx, s, "NextTimer", func(time.Time) (time.Time, error) {
 		var next time.Time
-		for _, d := range s.known(dags) {
+		for _, d := range s.scoped(dags) {
 			if t, ok := d.timers.first(); ok && (next.IsZero() || t.DueAt.Before(next)) {
 				next = t.DueAt
 			}

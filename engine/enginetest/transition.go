@@ -132,6 +132,9 @@ func sorted(runs []*run) []*run {
 // apply stores a change: what is taken out first, then what is put in.
 func (s *Store) apply(r *run, c engine.RunChange, now time.Time) {
 	r.set(c)
+	if c.Repin {
+		s.repin(r, c.Pin)
+	}
 	for _, a := range c.Attempts {
 		r.record(a, s.nextWrite())
 	}
@@ -142,6 +145,7 @@ func (s *Store) apply(r *run, c engine.RunChange, now time.Time) {
 		r.dropTimer(keyOf(t))
 	}
 	for _, q := range c.Enqueue {
+		q.Queue = engine.PinnedTo(q.Queue, c.Pin)
 		s.enqueue(r, q, now)
 	}
 	for _, k := range c.Cancel {

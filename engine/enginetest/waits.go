@@ -22,9 +22,9 @@ func (r *run) wait(set []engine.Wait, over []engine.TaskKey) {
 		r.waits[w.TaskKey] = w
 	}
 	if len(r.waits) > 0 {
-		r.dag.waiting[r] = struct{}{}
+		r.scope.waiting[r] = struct{}{}
 	} else {
-		delete(r.dag.waiting, r)
+		delete(r.scope.waiting, r)
 	}
 }
 
@@ -32,7 +32,7 @@ func (r *run) wait(set []engine.Wait, over []engine.TaskKey) {
 func (s *Store) Waits(ctx context.Context, dags []string, kind engine.WaitKind, after engine.TaskKey, limit int) ([]engine.DueWait, error) {
 	return query(ctx, s, "Waits", func(time.Time) ([]engine.DueWait, error) {
 		var out []engine.DueWait
-		for _, d := range s.known(dags) {
+		for _, d := range s.scoped(dags) {
 			for r := range d.waiting {
 				for _, w := range r.waits {
 					if w.Kind != kind || compareKeys(w.TaskKey, after) <= 0 {

@@ -20,6 +20,7 @@ type writes struct {
 	worker  int64 // to whom tasks may be handed over; 0: to nobody
 
 	runs      runColumnsOut
+	repin     pinColumns
 	dequeue   keyColumns
 	enqueue   queueColumns
 	counted   countedRows
@@ -49,6 +50,12 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 		return err
 	}
 	w.runs.add(c)
+	if c.Repin {
+		w.repin.keys = append(w.repin.keys, c.Key)
+		w.repin.dags = append(w.repin.dags, engine.PinnedTo(run.DAG, c.Pin))
+		w.repin.pins = append(w.repin.pins, c.Pin)
+	}
+	scope := engine.PinnedTo(run.DAG, c.Pin)
 	if run.Hold != nil && c.State != engine.RunQueued {
 		w.unhold = append(w.unhold, c.Key)
 	}
@@ -61,7 +68,7 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 		attempts = lastOf(attempts, func(a *engine.Attempt) attemptKey { return attemptKey{a.TaskKey, a.Try} })
 	}
 	for i := range enqueue {
-		w.enqueue.add(&enqueue[i])
+		w.enqueue.add(&enqueue[i], c.Pin)
 		w.counted.add(&enqueue[i])
 	}
 	for _, k := range c.Cancel {
@@ -74,7 +81,7 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 		w.untimers.add(t, run.DAG)
 	}
 	for _, t := range lastOf(c.Timers, func(t *engine.Timer) timerKey { return timerKey{t.TaskKey, t.Kind} }) {
-		w.timers.add(t, run.DAG)
+		w.timers.add(t, scope)
 	}
 	for _, v := range c.Close {
 		w.closes.add(v)
@@ -84,7 +91,7 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 	}
 	waits := lastOf(c.Waits, func(x *engine.Wait) engine.TaskKey { return x.TaskKey })
 	for i := range waits {
-		w.waits.add(&waits[i], run.DAG)
+		w.waits.add(&waits[i], scope)
 	}
 	for _, k := range c.Unask {
 		w.unasks.add(k)
@@ -199,6 +206,7 @@ func (w *writes) queue(b *pgx.Batch) {
 		b.Queue(lockQueueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 	}
+	w.repin.queue(b)
 	w.enqueue.queue(b, w.now, w.worker, w.replace)
 	w.counted.queue(b)
 	if len(w.cancel.runs) > 0 {

@@ -70,12 +70,12 @@ type queueColumns struct {
 	pooled     bool // whether any takes slots of a pool
 }
 
-func (o *queueColumns) add(q *engine.QueueItem) {
+func (o *queueColumns) add(q *engine.QueueItem, pin string) {
 	o.keyColumns.add(q.TaskKey)
 	o.dags = append(o.dags, q.DAG)
 	o.tries = append(o.tries, int32(q.Try))                //nolint:gosec // tries stay small
 	o.priorities = append(o.priorities, int32(q.Priority)) //nolint:gosec // checked at registration
-	o.queues = append(o.queues, q.Queue)
+	o.queues = append(o.queues, engine.PinnedTo(q.Queue, pin))
 	o.leases = append(o.leases, nullable(q.Lease))
 	o.pools = append(o.pools, q.Pool)
 	o.slots = append(o.slots, int32(q.Slots)) //nolint:gosec // checked at registration
