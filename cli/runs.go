@@ -113,6 +113,7 @@ func (c *command) runClear() *cobra.Command {
 	cmd.Flags().BoolVar(&s.OnlyFailed, "only-failed", false, "only those that failed")
 	cmd.Flags().BoolVar(&s.Upstream, "upstream", false, "and what they follow")
 	cmd.Flags().BoolVar(&s.Downstream, "downstream", false, "and what follows them")
+	cmd.Flags().BoolVar(&s.Latest, "latest", false, "a run that is pinned to its version of the DAG leaves it for the one in force")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only list them")
 	return c.reads(cmd)
 }

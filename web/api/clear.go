@@ -77,7 +77,7 @@ type ClearTaskInstancesBody struct {
 	IncludeDownstream   bool      `json:"include_downstream,omitempty"`
 	IncludeFuture       bool      `json:"include_future,omitempty"`
 	IncludePast         bool      `json:"include_past,omitempty"`
-	RunOnLatestVersion  *bool     `json:"run_on_latest_version,omitempty" nullable:"true" doc:"A run always goes on with the version that the live processes have"`
+	RunOnLatestVersion  *bool     `json:"run_on_latest_version,omitempty" nullable:"true" doc:"A run that is pinned to its version of the DAG leaves it for the one in force. (Others always go on with that.)"`
 	PreventRunningTasks bool      `json:"prevent_running_task,omitempty" doc:"Refuse when something selected runs"`
 	Note                *string   `json:"note,omitempty" nullable:"true" maxLength:"1000"`
 }
@@ -210,7 +210,8 @@ func (s *server) planClear(ctx context.Context, row engine.RunRow, b ClearTaskIn
 // selections are what a body selects of a run: one for the tasks that are named whole, one for each element. A virtual node
 // stands for the task that reports it.
 func selections(v engine.RunView, b ClearTaskInstancesBody) []engine.Selection {
-	base := engine.Selection{Upstream: b.IncludeUpstream, Downstream: b.IncludeDownstream, OnlyFailed: yes(b.OnlyFailed) && !b.OnlyRunning}
+	base := engine.Selection{Upstream: b.IncludeUpstream, Downstream: b.IncludeDownstream, OnlyFailed: yes(b.OnlyFailed) && !b.OnlyRunning,
+		Latest: b.RunOnLatestVersion != nil && *b.RunOnLatestVersion}
 	if len(b.TaskIDs) == 0 {
 		return []engine.Selection{base}
 	}
@@ -259,7 +260,7 @@ type DAGRunClearBody struct {
 	DryRun             *bool   `json:"dry_run,omitempty" doc:"Default true: only tell what would be cleared"`
 	OnlyFailed         bool    `json:"only_failed,omitempty"`
 	OnlyNew            bool    `json:"only_new,omitempty"`
-	RunOnLatestVersion *bool   `json:"run_on_latest_version,omitempty" nullable:"true"`
+	RunOnLatestVersion *bool   `json:"run_on_latest_version,omitempty" nullable:"true" doc:"A run that is pinned to its version of the DAG leaves it for the one in force"`
 	Note               *string `json:"note,omitempty" nullable:"true" maxLength:"1000"`
 }
 
@@ -276,7 +277,7 @@ func (s *server) clearRun(ctx context.Context, in *clearRunInput) (any, error) {
 	if in.Body.OnlyNew {
 		return nil, invalid("new tasks are added to a run by themselves; leave it out", true, "body", "only_new")
 	}
-	sel := engine.Selection{OnlyFailed: in.Body.OnlyFailed}
+	sel := engine.Selection{OnlyFailed: in.Body.OnlyFailed, Latest: in.Body.RunOnLatestVersion != nil && *in.Body.RunOnLatestVersion}
 	keys, err := s.Control.Clear(ctx, in.DagID, in.DagRunID, sel, yes(in.Body.DryRun), by)
 	if err != nil {
 		return nil, err

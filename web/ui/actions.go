@@ -74,12 +74,14 @@ type order struct {
 	Action                           string // clear, success or failed
 	Picks                            []string
 	Upstream, Downstream, OnlyFailed bool
+	Latest                           bool // onto the newest version of the DAG
 	Output                           string
 }
 
 func orderOf(r *http.Request) (order, error) {
 	o := order{Action: r.PostFormValue("action"), Picks: r.PostForm["pick"], Upstream: r.PostFormValue("upstream") != "",
-		Downstream: r.PostFormValue("downstream") != "", OnlyFailed: r.PostFormValue("only_failed") != "", Output: strings.TrimSpace(r.PostFormValue("output"))}
+		Downstream: r.PostFormValue("downstream") != "", OnlyFailed: r.PostFormValue("only_failed") != "",
+		Latest: r.PostFormValue("latest") != "", Output: strings.TrimSpace(r.PostFormValue("output"))}
 	switch o.Action {
 	case "clear", "success", "failed":
 		return o, nil
@@ -207,7 +209,7 @@ func (o order) output() []byte {
 
 // selections are what was picked: whole tasks in one, and each element of a mapped task in one of its own.
 func (o order) selections(v engine.RunView) ([]engine.Selection, error) {
-	base := engine.Selection{Upstream: o.Upstream, Downstream: o.Downstream, OnlyFailed: o.OnlyFailed}
+	base := engine.Selection{Upstream: o.Upstream, Downstream: o.Downstream, OnlyFailed: o.OnlyFailed, Latest: o.Latest}
 	if len(o.Picks) == 0 {
 		return []engine.Selection{base}, nil
 	}
