@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -130,7 +131,7 @@ func (c *command) dagTrigger() *cobra.Command {
 					}
 					req.Logical = &at
 				}
-				r, err := cl.control.Trigger(ctx, req)
+				r, err := cl.trigger(ctx, req, c.err)
 				if err != nil {
 					return err
 				}
@@ -155,6 +156,28 @@ func (c *command) dagTrigger() *cobra.Command {
 	cmd.Flags().StringVar(&note, "note", "", "a note for people")
 	cmd.Flags().BoolVar(&wait, "wait", false, "wait until the run is over; a failed one ends this with 1")
 	return c.reads(cmd)
+}
+
+// registrationTime is how long a trigger waits for a process to register a DAG that this program has.
+const registrationTime = 10 * time.Second
+
+// trigger makes a run. A DAG that this program has and that is not registered is waited for: a process that has just started is about to
+// register it.
+func (cl *client) trigger(ctx context.Context, req engine.TriggerRequest, say io.Writer) (engine.RunRow, error) {
+	short, cancel := context.WithTimeout(ctx, registrationTime)
+	defer cancel()
+	for told := false; ; told = true {
+		r, err := cl.control.Trigger(ctx, req)
+		if _, known := cl.control.Catalog().DAG(req.DAG); !known || !errors.Is(err, engine.ErrNotFound) {
+			return r, err
+		}
+		if !told {
+			fmt.Fprintf(say, "%s is not registered yet: waiting for a process that is starting\n", req.DAG)
+		}
+		if !wait(short, pollEvery) {
+			return r, fmt.Errorf("DAG %q is part of this program and no process has registered it: start `tidemill serve` with it: %w", req.DAG, engine.ErrNotFound)
+		}
+	}
 }
 
 // await waits until a run is over.

@@ -81,7 +81,26 @@ func (c *command) root() *cobra.Command {
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{err} })
+	root.SetHelpCommand(help())
 	c.config.bind(root.PersistentFlags(), c.getenv)
 	root.AddCommand(c.demo(), c.serve(), c.worker(), c.dag(), c.backfill(), c.run(), c.task(), c.pool(), c.asset(), c.history(), c.stream(), c.lake(), c.produce(), c.migrate(), c.doctor(), c.version())
 	return root
+}
+
+// help is the command that shows the help of another.
+func help() *cobra.Command {
+	return &cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about a command", Example: "  tidemill help dag trigger",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			of, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return &UsageError{err}
+			}
+			if len(rest) > 0 && of.HasSubCommands() {
+				return subcommand(of, rest)
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
 }

@@ -46,6 +46,8 @@ func TestBadUsageEndsWithTwoAndOneLine(t *testing.T) {
 		{"unknown command", nil, []string{"demoo"}, "did you mean demo?"},
 		{"nothing like it", nil, []string{"nonsense"}, "tidemill --help"},
 		{"unknown subcommand", nil, []string{"dag", "nonsense"}, `there is no command "dag nonsense"`},
+		{"help on nothing", nil, []string{"help", "nonsense"}, `there is no command "nonsense"`},
+		{"help on nothing of a command", nil, []string{"help", "dag", "nonsense"}, `there is no command "dag nonsense"`},
 		{"no subcommand", nil, []string{"lake"}, "subcommand"},
 		{"no database", nil, []string{"dag", "list"}, "TIDEMILL_DATABASE_URL"},
 		{"log level", map[string]string{"TIDEMILL_LOG_LEVEL": "loud"}, []string{"version"}, "TIDEMILL_LOG_LEVEL"},

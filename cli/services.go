@@ -63,7 +63,7 @@ func startServices(ctx context.Context, c *Config, need needs, say func(string),
 
 func busy(err error, what, home string) error {
 	if errors.Is(err, postgres.ErrBusy) || errors.Is(err, broker.ErrBusy) {
-		return fmt.Errorf("another tidemill runs %s of %s: end it, or give this one another TIDEMILL_HOME: %w", what, home, err)
+		return fmt.Errorf("another tidemill runs %s of %s: to work beside it give both TIDEMILL_DATABASE_URL (and TIDEMILL_KAFKA_BROKERS for streams), or end it, or give this one another TIDEMILL_HOME: %w", what, home, err)
 	}
 	return fmt.Errorf("start %s: %w", what, err)
 }

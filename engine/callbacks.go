@@ -27,8 +27,10 @@ type CallbackEvent struct {
 	Ending   Ending     `json:"ending,omitempty"` // how the attempt ended
 	Error    string     `json:"error,omitempty"`
 	RetryAt  *time.Time `json:"retry_at,omitempty"`
-	Failed   int        `json:"failed_tasks,omitempty"` // in run.succeeded: tasks that failed all the same
-	By       string     `json:"by,omitempty"`           // who, when a person's mark did it
+	Failed   int        `json:"failed_tasks,omitempty"` // of a run: tasks that failed, even if it succeeded all the same
+	// FailedIDs are those tasks, an element of a mapped one as load[2]; at most the first 100.
+	FailedIDs []string `json:"failed_task_ids,omitempty"`
+	By        string   `json:"by,omitempty"` // who, when a person's mark did it
 }
 
 // The types of events, as webhooks carry them.

@@ -74,7 +74,7 @@ func (c *Catalog) IDs() []string { return c.ids }
 // Only is the catalog of one DAG and those that it triggers. ErrNotFound when there is no such DAG.
 func (c *Catalog) Only(dag string) (*Catalog, error) {
 	if _, ok := c.defs[dag]; !ok {
-		return nil, fmt.Errorf("DAG %q: %w", dag, ErrNotFound)
+		return nil, fmt.Errorf("DAG %q: %w%s", dag, ErrNotFound, Near(dag, c.ids))
 	}
 	out := &Catalog{defs: map[string]*Definition{}}
 	var add func(string)

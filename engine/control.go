@@ -36,7 +36,7 @@ func (c *Control) Store() Store { return c.store }
 func (c *Control) definition(dag string) (*Definition, error) {
 	d, ok := c.catalog.DAG(dag)
 	if !ok {
-		return nil, fmt.Errorf("DAG %q: %w", dag, ErrNotFound)
+		return nil, fmt.Errorf("DAG %q: %w%s", dag, ErrNotFound, Near(dag, c.catalog.IDs()))
 	}
 	return d, nil
 }
@@ -46,12 +46,14 @@ func (c *Control) status(ctx context.Context, dag string) (DAGStatus, error) {
 	if err != nil {
 		return DAGStatus{}, err
 	}
+	var ids []string
 	for _, s := range all {
 		if s.ID == dag {
 			return s, nil
 		}
+		ids = append(ids, s.ID)
 	}
-	return DAGStatus{}, fmt.Errorf("DAG %q: %w", dag, ErrNotFound)
+	return DAGStatus{}, fmt.Errorf("DAG %q: %w%s", dag, ErrNotFound, Near(dag, ids))
 }
 
 func (c *Control) conflict(ctx context.Context, n NewRun, key int64) error {

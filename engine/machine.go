@@ -311,7 +311,7 @@ func (m *machine) endRun(state RunState, failed int, why string) {
 	if m.def.Spec.RunTimeout > 0 {
 		m.untime(m.runTimer(TimerRunLimit))
 	}
-	ev := CallbackEvent{State: string(state), Failed: failed, Error: why}
+	ev := CallbackEvent{State: string(state), Failed: failed, FailedIDs: m.failedIDs(), Error: why}
 	if state == RunFailed {
 		m.call(nil, -1, onFailure, EventRunFailed, ev)
 		m.event(nil, -1, EventRunFailed, ev)
@@ -319,6 +319,26 @@ func (m *machine) endRun(state RunState, failed int, why string) {
 	}
 	m.call(nil, -1, onSuccess, EventRunSucceeded, ev)
 	m.event(nil, -1, EventRunSucceeded, ev)
+}
+
+// failedIDs names what has failed, as far as it is told.
+func (m *machine) failedIDs() []string {
+	const most = 100
+	var ids []string
+	for i := range m.states.Tasks {
+		st := &m.states.Tasks[i]
+		for j, in := range st.Instances {
+			if in.State != Failed || len(ids) == most {
+				continue
+			}
+			id := m.def.tasks[i].spec.ID
+			if element := st.mapIndex(j); element >= 0 {
+				id += "[" + strconv.Itoa(element) + "]"
+			}
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func (m *machine) runTimer(k TimerKind) Timer {

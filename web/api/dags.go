@@ -207,12 +207,14 @@ func (s *server) status(ctx context.Context, id string) (engine.DAGStatus, error
 	if err != nil {
 		return engine.DAGStatus{}, err
 	}
+	var ids []string
 	for _, st := range all {
 		if st.ID == id {
 			return st, nil
 		}
+		ids = append(ids, st.ID)
 	}
-	return engine.DAGStatus{}, fail(http.StatusNotFound, "The Dag with ID: `%s` was not found", id)
+	return engine.DAGStatus{}, fail(http.StatusNotFound, "The Dag with ID: `%s` was not found%s", id, engine.Near(id, ids))
 }
 
 func (s *server) getDAG(ctx context.Context, in *DagPath) (DAGResponse, error) {
