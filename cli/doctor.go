@@ -161,6 +161,9 @@ type schema struct {
 	set  migrations.Set
 }
 
+// largeHistory is how many bytes a history may have before it is worth a word.
+const largeHistory = 10 << 30
+
 // checkOutbox warns of messages that nobody delivers.
 func (c *command) checkOutbox(ctx context.Context, url string) []finding {
 	st, err := store.Open(ctx, url, store.Options{AppName: "tidemill doctor", MaxConns: 2})
@@ -175,6 +178,11 @@ func (c *command) checkOutbox(ctx context.Context, url string) []finding {
 	out := []finding{ok("workers", "%s alive", count(len(workers), "process"))}
 	if len(workers) == 0 {
 		out[0] = warning("workers", "no process is alive: nothing runs", "tidemill serve")
+	}
+	if h, err := st.HistorySize(ctx); err != nil {
+		out = append(out, wrong("history", err, "tidemill migrate up"))
+	} else if h.Bytes > largeHistory {
+		out = append(out, warning("history", fmt.Sprintf("about %d attempts of %d runs, %d GB: it is kept for ever unless it is pruned", h.Attempts, h.Runs, h.Bytes>>30), "tidemill history prune --older-than 90d"))
 	}
 	messages, err := st.Messages(ctx, 1000)
 	if err != nil {

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"context"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/coder/quartz"
@@ -38,3 +40,23 @@ func (s *Store) Stats() Stats {
 }
 
 func realClock() engine.Clock { return quartz.NewReal() }
+
+// A HistorySize is about how large the history is, by the server's statistics: nothing is counted.
+type HistorySize struct {
+	Runs, Attempts int64 // as of the last ANALYZE of their tables
+	Bytes          int64 // on disk, of runs, attempts, logs, outbox and events of assets, with their indexes
+}
+
+// HistorySize returns about how large the history is. It costs the same however large that is.
+func (s *Store) HistorySize(ctx context.Context) (HistorySize, error) {
+	var h HistorySize
+	err := s.look.QueryRow(ctx, `SELECT coalesce(max(c.reltuples) FILTER (WHERE c.relname = 'runs'), 0)::bigint,
+			coalesce(max(c.reltuples) FILTER (WHERE c.relname = 'attempts'), 0)::bigint, coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint
+		FROM pg_class c WHERE c.relnamespace = 'tidemill'::regnamespace
+			AND c.relname IN ('runs', 'attempts', 'task_logs', 'virtual_nodes', 'outbox', 'asset_events')`).Scan(&h.Runs, &h.Attempts, &h.Bytes)
+	if err != nil {
+		return h, fmt.Errorf("estimate the size of the history: %w", err)
+	}
+	h.Runs, h.Attempts = max(h.Runs, 0), max(h.Attempts, 0) // -1: never analysed
+	return h, nil
+}

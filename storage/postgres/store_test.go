@@ -59,3 +59,18 @@ func execute(t testing.TB, url, sql string, args ...any) {
 		t.Fatalf("%s: %v", sql, err)
 	}
 }
+
+func TestHistorySize(t *testing.T) {
+	s, url := open(t, postgres.Options{})
+	before, err := s.HistorySize(t.Context())
+	if err != nil || before.Runs != 0 || before.Attempts != 0 {
+		t.Fatalf("an empty history is %+v (%v)", before, err)
+	}
+	execute(t, url, `INSERT INTO tidemill.attempts (run_id, ended_at, map_index, try, task_id, state, ending, worker, version, build, error, marked_by)
+		SELECT i, now(), -1, 1, 't', 'success', 'success', '', '', '', '', '' FROM generate_series(1, 5000) AS i`)
+	execute(t, url, `ANALYZE tidemill.attempts`)
+	after, err := s.HistorySize(t.Context())
+	if err != nil || after.Attempts != 5000 || after.Bytes < before.Bytes+5000*50 {
+		t.Errorf("after 5000 attempts it is %+v, and was %+v (%v)", after, before, err)
+	}
+}
