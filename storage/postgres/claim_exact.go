@@ -54,6 +54,21 @@ type exactClaim struct {
 
 // Ready implements engine.Dispatcher: in the order given.
 func (s *Store) Ready(ctx context.Context, dags, queues []string) ([]string, error) {
+	if len(dags) > manyDAGs {
+		queued, _, err := s.queued(ctx, false)
+		if err != nil {
+			return nil, fmt.Errorf("find DAGs with ready tasks: %w", err)
+		}
+		some := make([]string, 0, len(queued))
+		for _, id := range dags {
+			if queued[id] {
+				some = append(some, id)
+			}
+		}
+		if dags = some; len(dags) > manyDAGs {
+			return dags, nil // some may have tasks only that are leased by now
+		}
+	}
 	out, err := query(ctx, s.work, pgx.RowTo[string], readyOf, dags, queues)
 	if err != nil {
 		return nil, fmt.Errorf("find DAGs with ready tasks: %w", err)
@@ -208,7 +223,8 @@ func claimUnderLimits(ctx context.Context, tx pgx.Tx, c engine.ClaimRequest, u u
 	if err != nil {
 		return nil, err
 	}
-	return collectLeased(rows, c)
+	out, _, err := collectLeased(rows, c)
+	return out, err
 }
 
 // beforeAll is where the order of a DAG's ready tasks begins.

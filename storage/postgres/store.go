@@ -42,6 +42,8 @@ type Store struct {
 	stats  counters
 	turns  turns.Turns
 	ledger ledger
+	floors floors
+	ready  readiness
 	waker  waker
 	bodies chan struct{} // holds one for each connection that a task's own transaction has
 	ends   context.CancelFunc
