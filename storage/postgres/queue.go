@@ -20,9 +20,7 @@ func scanTimer(row pgx.CollectableRow) (t engine.Timer, err error) {
 
 // Orphans implements engine.Dispatcher: the oldest first.
 func (s *Store) Orphans(ctx context.Context, limit int) ([]engine.Lease, error) {
-	out, err := query(ctx, s.look, scanLease, `SELECT q.run_id, q.task_id, q.map_index, q.lease FROM tidemill.task_queue q
-		WHERE q.lease IS NOT NULL AND NOT EXISTS (SELECT FROM tidemill.workers w WHERE w.id = q.worker)
-		ORDER BY q.seq LIMIT $1`, limit)
+	out, err := query(ctx, s.work, scanLease, orphans, limit)
 	if err != nil {
 		return nil, fmt.Errorf("find orphaned leases: %w", err)
 	}

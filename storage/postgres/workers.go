@@ -38,8 +38,16 @@ const (
 				WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease OFFSET 0) q ON true
 		ORDER BY c.n`
 
-	// heldLeases are all that the worker holds. There is no index on the worker, which would make each claim dearer.
-	heldLeases = `SELECT q.run_id, q.task_id, q.map_index, q.lease FROM tidemill.task_queue q WHERE q.worker = $1 ORDER BY q.seq`
+	// leases are all that somebody holds. They are of runs that run, and found through these: there is no index on the worker, which would make
+	// each claim dearer, and reading the whole queue would pass all that is done and not cleaned away yet.
+	leases = ` FROM tidemill.runs r CROSS JOIN LATERAL (SELECT q.* FROM tidemill.task_queue q WHERE q.run_id = r.id AND q.lease IS NOT NULL OFFSET 0) q
+		WHERE r.state = 'running' AND `
+
+	// heldLeases are all that the worker holds.
+	heldLeases = `SELECT q.run_id, q.task_id, q.map_index, q.lease` + leases + `q.worker = $1 ORDER BY q.seq`
+
+	orphans = `SELECT q.run_id, q.task_id, q.map_index, q.lease` + leases + `NOT EXISTS (SELECT FROM tidemill.workers w WHERE w.id = q.worker)
+		ORDER BY q.seq LIMIT $1`
 )
 
 // Beat implements engine.Dispatcher. To a worker without a row it says only that.
@@ -56,7 +64,7 @@ func (s *Store) Beat(ctx context.Context, b engine.Beat) (engine.BeatAnswer, err
 	if err := s.told(ctx, b, &answer); err != nil {
 		return engine.BeatAnswer{}, fmt.Errorf("beat of worker %d: look up its leases: %w", b.Worker, err)
 	}
-	held, err := query(ctx, s.look, scanLease, heldLeases, b.Worker)
+	held, err := query(ctx, s.work, scanLease, heldLeases, b.Worker)
 	if err != nil {
 		return engine.BeatAnswer{}, fmt.Errorf("beat of worker %d: find its leases: %w", b.Worker, err)
 	}
@@ -152,11 +160,11 @@ func (s *Store) Bury(ctx context.Context, workers []int64) error {
 
 // Workers implements engine.Reader.
 func (s *Store) Workers(ctx context.Context) ([]engine.WorkerRow, error) {
-	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (w engine.WorkerRow, err error) {
+	out, err := query(ctx, s.work, func(row pgx.CollectableRow) (w engine.WorkerRow, err error) {
 		return w, row.Scan(&w.ID, &w.Name, &w.Build, &w.Kind, &w.Slots, &w.Queues, &w.DAGs, &w.Streams, &w.Versions, &w.Beats, &w.JoinedAt, &w.BeatAt, &w.Leases)
 	}, `SELECT w.id, w.name, w.build, w.kind, w.slots, w.queues, w.dags, w.streams, w.versions, w.beats, w.joined_at, w.beat_at, coalesce(q.leases, 0)
 		FROM tidemill.workers w
-			LEFT JOIN (SELECT worker, count(*) AS leases FROM tidemill.task_queue WHERE lease IS NOT NULL GROUP BY 1) q ON q.worker = w.id
+			LEFT JOIN (SELECT q.worker, count(*) AS leases`+leases+`true GROUP BY 1) q ON q.worker = w.id
 		ORDER BY w.id`)
 	if err != nil {
 		return nil, fmt.Errorf("read workers: %w", err)
