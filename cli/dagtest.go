@@ -66,7 +66,7 @@ func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (e
 	if err != nil {
 		return err
 	}
-	t.Log, t.Secrets = slog.New(bodiesOnly{log.Handler()}), c.program.secrets()
+	t.Log, t.Secrets = slog.New(withoutEngine{log.Handler()}), c.program.secrets()
 	seen := map[engine.TaskKey]engine.State{}
 	t.Watch = func(v engine.RunView) { c.tellStates(v, seen) }
 	o, err := enginetest.Try(ctx, catalog, dag, t)
@@ -86,17 +86,6 @@ func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (e
 		return fmt.Errorf("the run of %s failed", dag)
 	}
 	return nil
-}
-
-// bodiesOnly leaves out of a trial's log that its runtime came and went.
-type bodiesOnly struct{ slog.Handler }
-
-// Handle implements slog.Handler. What bodies log goes through WithAttrs, which does without this.
-func (h bodiesOnly) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "joined" || r.Message == "left" {
-		return nil
-	}
-	return h.Handler.Handle(ctx, r)
 }
 
 // ground is what the DAG stands on: the reference pipeline's works on the lake and the warehouse that this home folder has.
