@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -26,109 +25,6 @@ func (s *server) dags(a huma.API) {
 // DagPath names a DAG.
 type DagPath struct {
 	DagID string `path:"dag_id"`
-}
-
-// DAGFilters select DAGs.
-type DAGFilters struct {
-	Page
-	Tags            []string `query:"tags,explode"`
-	TagsMatchMode   string   `query:"tags_match_mode" enum:"any,all" default:"any"`
-	Owners          []string `query:"owners,explode"`
-	IDPattern       string   `query:"dag_id_pattern"`
-	IDPrefix        string   `query:"dag_id_prefix_pattern"`
-	NamePattern     string   `query:"dag_display_name_pattern"`
-	NamePrefix      string   `query:"dag_display_name_prefix_pattern"`
-	ExcludeStale    bool     `query:"exclude_stale" default:"true"`
-	Paused          string   `query:"paused" enum:"true,false"`
-	HasImportErrors string   `query:"has_import_errors" enum:"true,false"`
-	LastRunState    string   `query:"last_dag_run_state" enum:"queued,running,success,failed"`
-	OrderBy         []string `query:"order_by,explode"`
-}
-
-func (s *server) listDAGs(ctx context.Context, in *DAGFilters) (DAGCollectionResponse, error) {
-	all, err := s.dagsThatFit(ctx, in)
-	if err != nil {
-		return DAGCollectionResponse{}, err
-	}
-	return DAGCollectionResponse{append([]DAGResponse{}, cut(all, in.Page)...), len(all)}, nil
-}
-
-func (s *server) dagsThatFit(ctx context.Context, in *DAGFilters) ([]DAGResponse, error) {
-	statuses, err := s.Store.DAGStatuses(ctx)
-	if err != nil {
-		return nil, err
-	}
-	fits, err := in.predicate()
-	if err != nil {
-		return nil, err
-	}
-	build, err := s.dagBuilder(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var all []DAGResponse
-	for _, st := range statuses {
-		d := build(st)
-		if !fits(d) {
-			continue
-		}
-		if in.LastRunState != "" {
-			last, _, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{d.DagID}, Limit: 1})
-			if err != nil {
-				return nil, err
-			}
-			if len(last) == 0 || string(last[0].State) != in.LastRunState {
-				continue
-			}
-		}
-		all = append(all, d)
-	}
-	return all, sortBy(all, in.OrderBy, "dag_id", map[string]func(a, b DAGResponse) int{
-		"dag_id":           func(a, b DAGResponse) int { return strings.Compare(a.DagID, b.DagID) },
-		"dag_display_name": func(a, b DAGResponse) int { return strings.Compare(a.DagID, b.DagID) },
-		"is_paused":        func(a, b DAGResponse) int { return cmp.Compare(number(a.IsPaused), number(b.IsPaused)) },
-		"next_dagrun": func(a, b DAGResponse) int {
-			return compareTimes(a.NextDagrunLogicalDate, b.NextDagrunLogicalDate)
-		},
-	})
-}
-
-func (f *DAGFilters) predicate() (func(DAGResponse) bool, error) {
-	var names []func(string) bool
-	for _, p := range []struct {
-		text   string
-		prefix bool
-	}{{f.IDPattern, false}, {f.NamePattern, false}, {f.IDPrefix, true}, {f.NamePrefix, true}} {
-		m, err := pattern(p.text, p.prefix)
-		if err != nil {
-			return nil, invalid(err.Error(), p.text, "query", "dag_id_pattern")
-		}
-		names = append(names, m)
-	}
-	return func(d DAGResponse) bool {
-		if f.ExcludeStale && d.IsStale || f.HasImportErrors == "true" || f.Paused != "" && f.Paused != fmt.Sprint(d.IsPaused) {
-			return false
-		}
-		if len(f.Owners) > 0 && !slices.ContainsFunc(d.Owners, func(o string) bool { return slices.Contains(f.Owners, o) }) {
-			return false
-		}
-		for _, m := range names {
-			if !m(d.DagID) {
-				return false
-			}
-		}
-		return len(f.Tags) == 0 || f.tagged(d.Tags)
-	}, nil
-}
-
-func (f *DAGFilters) tagged(tags []DagTag) bool {
-	n := 0
-	for _, want := range f.Tags {
-		if slices.ContainsFunc(tags, func(t DagTag) bool { return t.Name == want }) {
-			n++
-		}
-	}
-	return n == len(f.Tags) || n > 0 && f.TagsMatchMode != "all"
 }
 
 // dagBuilder returns what makes answers of statuses, having read once what all of them need.

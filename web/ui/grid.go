@@ -1,16 +1,13 @@
 package ui
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"html/template"
 	"math"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,12 +19,10 @@ func notFound(format string, args ...any) error {
 	return fmt.Errorf(format+": %w", append(args, engine.ErrNotFound)...)
 }
 
-// How many runs the grid shows, and from how many rows on boxes start closed.
+// How many rows the grid has when boxes start closed, and how few runs have wide columns, so that their dates can be read.
 const (
-	gridRuns  = 25
-	maxRuns   = 200
 	openBelow = 45
-	few       = 2 // runs that are so few have wide columns, so that their dates can be read
+	few       = 2
 )
 
 // gridData is what the grid shows: runs as columns, oldest first, and tasks as rows.
@@ -36,8 +31,13 @@ type gridData struct {
 	Columns []gridColumn
 	Rows    []gridRow
 	Total   int
+	Newest  int // the first of those shown, counted from the newest run; 1 for it
+	Oldest  int // the last of those shown
 	Few     bool
-	More    string // link to more runs; "" when all are shown
+	More    string // link to more runs at once; "": none
+	Older   string // link to those before; "": none
+	Newer   string
+	First   string // link to the newest ones; "" where Newer leads to them
 }
 
 type gridColumn struct {
@@ -65,11 +65,8 @@ func (s *server) gridPage(ctx context.Context, r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, _ := strconv.Atoi(r.URL.Query().Get("runs"))
-	if n <= 0 || n > maxRuns {
-		n = gridRuns
-	}
-	runs, total, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{head.ID}, Limit: n})
+	n, skip := stretch(r.URL.Query())
+	runs, total, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{head.ID}, Limit: n, Offset: skip})
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +77,7 @@ func (s *server) gridPage(ctx context.Context, r *http.Request) (*page, error) {
 	}
 	g := gridData{Head: head, Columns: columns(runs), Total: total, Few: len(runs) <= few}
 	g.Rows = rows(head.Spec, views, r.URL)
-	if total > len(runs) && n < maxRuns {
-		g.More = with(r.URL, "runs", strconv.Itoa(min(n*2, maxRuns)))
-	}
+	g.page(r.URL, n, skip)
 	return &page{Title: head.ID, Name: "grid", Nav: "dags", Data: g}, nil
 }
 
@@ -128,13 +123,6 @@ func duration(r engine.RunRow) time.Duration {
 		return 0
 	}
 	return r.EndedAt.Sub(*r.StartedAt)
-}
-
-// with is a page's address with one query parameter set.
-func with(u *url.URL, name, value string) string {
-	q := u.Query()
-	q.Set(name, value)
-	return u.Path + "?" + q.Encode()
 }
 
 // rows are the tasks as an indented list, boxes before what they hold.
@@ -314,52 +302,4 @@ func tally(all []engine.TaskView) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// graphData is what a page with a graph shows.
-type graphData struct {
-	Head  dagHead
-	Run   *runHead
-	SVG   template.HTML
-	Marks []graphMark // what the picture's marks and lines mean
-	Fit   string      // class that makes it no wider than the window; "" for its own size
-}
-
-func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) {
-	head, err := s.dag(ctx, r, "graph")
-	if err != nil {
-		return nil, err
-	}
-	// The last run tells of virtual nodes that the definition does not know.
-	runs, _, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{head.ID}, Limit: 1})
-	if err != nil {
-		return nil, err
-	}
-	views, err := engine.View(ctx, s.Store, runs, false)
-	if err != nil {
-		return nil, err
-	}
-	spec := withReported(head.Spec, views)
-	svg, err := graph(spec, layout.Options{})
-	return &page{Title: head.ID + " graph", Name: "graph", Nav: "dags", Data: graphData{Head: head, SVG: svg, Marks: marksOf(spec), Fit: fit(r, spec)}}, err
-}
-
-// fitsUpTo is how wide a graph may be, in pixels, to be still readable when it is shrunk to a large window.
-const fitsUpTo = 1900
-
-// fit is how a graph is sized: as the address says, else shrunk to a large window where it stays readable.
-func fit(r *http.Request, spec engine.Spec) string {
-	switch q := r.URL.Query().Get("fit"); {
-	case q == "1":
-		return "fit"
-	case q == "" && layout.Arrange(layout.Of(spec)).W <= fitsUpTo:
-		return "fit-large"
-	}
-	return ""
-}
-
-func graph(spec engine.Spec, o layout.Options) (template.HTML, error) {
-	var b bytes.Buffer
-	err := layout.RenderSVG(&b, layout.Of(spec), o)
-	return template.HTML(b.String()), err //nolint:gosec // the renderer escapes all that it writes
 }

@@ -1,6 +1,6 @@
 // Command preview serves the pages over made-up history, for whoever works on them:
 //
-//	go run ./web/internal/preview [-listen 127.0.0.1:8090] [-data usual|features|hard|none]
+//	go run ./web/internal/preview [-listen 127.0.0.1:8090] [-data usual|features|hard|crowd|none]
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 
 func main() {
 	addr := flag.String("listen", "127.0.0.1:8090", "where to listen")
-	data := flag.String("data", "usual", "what to show: usual, features, hard (much, long, failed) or none")
+	data := flag.String("data", "usual", "what to show: usual, features, hard (much, long, failed), crowd (500 DAGs) or none")
 	flag.Parse()
 	if err := serve(*addr, *data); err != nil {
 		slog.Error("preview", "error", err)
@@ -36,6 +36,8 @@ func serve(addr, data string) error {
 		fill = showcase.FillHard
 	case "features":
 		fill = showcase.FillFeatures
+	case "crowd":
+		fill = showcase.FillCrowd
 	case "none":
 		fill = showcase.FillNone
 	}

@@ -18,6 +18,7 @@ func TestFill(t *testing.T) {
 		"features": {FillFeatures, 9, 4, 1},
 		"hard":     {FillHard, 504, 3, 1},
 		"none":     {FillNone, 0, 0, 0},
+		"crowd":    {FillCrowd, 1500, 10, 1},
 	} {
 		clock := NewClock()
 		store := enginetest.NewStore(clock)
