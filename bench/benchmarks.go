@@ -44,6 +44,7 @@ var benchmarks = []benchmark{
 	{"minutely10k", 1, minutely},
 	{"minutely_virtual", 1, minutelyVirtual},
 	{"mapped_memory", 3, mappedMemory},
+	{"log1g", 1, bigLog},
 	{"old_snapshot", 1, oldSnapshot},
 	{"history3m", 1, history},
 	{"load", 3, load},

@@ -96,13 +96,13 @@ func newMill(ctx context.Context, l *lab, runs, chains, length int) (*mill, erro
 	return freshMill(ctx, l, b, noops(b, chains, length))
 }
 
-// freshMill makes a database for a DAG.
-func freshMill(ctx context.Context, l *lab, b *bodies, dag engine.AnyDAG) (*mill, error) {
+// freshMill makes a database for DAGs, of which the first by its id is the one that its methods run.
+func freshMill(ctx context.Context, l *lab, b *bodies, dags ...engine.AnyDAG) (*mill, error) {
 	address, drop, err := l.database(ctx, migrations.Engine)
 	if err != nil {
 		return nil, err
 	}
-	m, err := openMill(ctx, l, address, b, dag)
+	m, err := openMill(ctx, l, address, b, dags...)
 	if err != nil {
 		drop()
 		return nil, err
@@ -111,11 +111,11 @@ func freshMill(ctx context.Context, l *lab, b *bodies, dag engine.AnyDAG) (*mill
 	return m, nil
 }
 
-// openMill opens a database that is there, and stays, for a DAG.
-func openMill(ctx context.Context, l *lab, address string, b *bodies, dag engine.AnyDAG) (*mill, error) {
+// openMill opens a database that is there, and stays, for DAGs.
+func openMill(ctx context.Context, l *lab, address string, b *bodies, dags ...engine.AnyDAG) (*mill, error) {
 	m := &mill{lab: l, url: address, drop: func() {}, bodies: b, slots: slots, tag: uuid.NewString()[:8]}
 	var err error
-	if m.catalog, err = engine.Compile(dag); err != nil {
+	if m.catalog, err = engine.Compile(dags...); err != nil {
 		return nil, err
 	}
 	m.dag = m.catalog.IDs()[0]

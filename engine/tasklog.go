@@ -30,7 +30,7 @@ type logSink struct {
 	ended bool
 }
 
-const maxPending = 8 << 20
+const maxPending = 2 << 20
 
 func newLogSink(s Store, log *slog.Logger) *logSink {
 	l := &logSink{store: s, log: log, wake: make(chan struct{}, 1)}
@@ -104,8 +104,8 @@ func (l *logSink) flush(ctx context.Context) {
 	chunks := make([]LogChunk, 0, len(open))
 	for _, a := range open {
 		a.queued = false
-		chunks = append(chunks, LogChunk{TaskKey: a.key, Try: a.try, Lines: bytes.Clone(a.buf.Bytes())})
-		a.buf.Reset()
+		chunks = append(chunks, LogChunk{TaskKey: a.key, Try: a.try, Lines: a.buf.Bytes()})
+		a.buf = bytes.Buffer{} // the lines are the chunk's now
 	}
 	l.mu.Unlock()
 	if len(chunks) == 0 {
