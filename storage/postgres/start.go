@@ -151,7 +151,7 @@ func (s *Store) start(ctx context.Context, conn *pgxpool.Conn, keys []int64, lim
 	f := &found{}
 	b := &pgx.Batch{}
 	queueReadRuns(b, chosen, f)
-	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&f.now, &f.xid) })
+	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(append(f.mark.targets(), &f.now)...) })
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return 0, beforeCommit(tx, err)
 	}

@@ -85,7 +85,7 @@ func (t *taskTx) End(ctx context.Context, tr engine.Transition) error {
 	b.Queue(lockRuns, keys)
 	queueFind(b, &tr, &f.Found)
 	queueReadRuns(b, keys, f)
-	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&f.now, &f.xid) })
+	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(append(f.mark.targets(), &f.now)...) })
 	if err := t.conn.SendBatch(ctx, b).Close(); err != nil {
 		return fmt.Errorf("end of a task's transaction: %w", t.conflict(err))
 	}

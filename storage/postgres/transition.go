@@ -34,7 +34,7 @@ const (
 
 	readStanding = `SELECT d.dag_id, d.paused, d.version FROM tidemill.dags d WHERE d.dag_id = ANY($1)`
 
-	readClock = `SELECT clock_timestamp(), pg_current_xact_id()::text`
+	readClock = `SELECT ` + markColumns + `, clock_timestamp()`
 )
 
 // Transition implements engine.Dispatcher in two round trips. Runs that there are not are left out; Decide gets those
@@ -78,7 +78,7 @@ type found struct {
 	engine.Found
 	runs []engine.RunRow
 	now  time.Time
-	xid  string
+	mark mark
 }
 
 // newFound makes room for what a transition finds.
@@ -106,7 +106,7 @@ func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *
 	if len(keys) > 0 && !known {
 		queueReadRuns(b, keys, f)
 	}
-	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(&f.now, &f.xid) })
+	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(append(f.mark.targets(), &f.now)...) })
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return nil, beforeCommit(conn.Conn(), err)
 	}
@@ -185,7 +185,7 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, t *engine.
 	defer cancel()
 	if err := conn.SendBatch(last, b).Close(); err != nil {
 		if lost(err) && conn.IsClosed() {
-			if err := s.settle(ctx, f.xid, err); err != nil {
+			if err := s.settle(ctx, f.mark, err); err != nil {
 				return err
 			}
 		} else {

@@ -142,29 +142,6 @@ func rollback(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// settle finds out what became of a transaction whose commit got no answer: nil when it was committed, errRolledBack
-// when it was not.
-func (s *Store) settle(ctx context.Context, xid string, cause error) error {
-	s.stats.unknown.Add(1)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
-	defer cancel()
-	for {
-		// One that lies in the future was forgotten by the server in a crash: its commit never reached the disk.
-		var status *string
-		err := s.look.QueryRow(ctx, `SELECT CASE WHEN $1::text::xid8 > pg_current_xact_id() THEN 'aborted'
-			ELSE pg_xact_status($1::text::xid8) END`, xid).Scan(&status)
-		switch {
-		case err == nil && status != nil && *status == "committed":
-			return nil
-		case err == nil && status != nil && *status == "aborted":
-			return errRolledBack
-		}
-		if perr := s.pause(ctx, settlePause); perr != nil {
-			return fmt.Errorf("%w (transaction %s, %w): %w", ErrUnknownCommit, xid, err, cause)
-		}
-	}
-}
-
 // write runs do in a transaction and commits it. It may be repeated: do must not have effects of its own.
 func (s *Store) write(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
 	return s.repeat(ctx, func(ctx context.Context) error {
@@ -187,15 +164,15 @@ func (s *Store) writeOn(ctx context.Context, p *pool, conn *pgxpool.Conn, do fun
 	if err := do(ctx, tx); err != nil {
 		return beforeCommit(conn.Conn(), err)
 	}
-	var xid string
-	if err := tx.QueryRow(ctx, `SELECT pg_current_xact_id()::text`).Scan(&xid); err != nil {
+	var m mark
+	if err := tx.QueryRow(ctx, `SELECT `+markColumns).Scan(m.targets()...); err != nil {
 		return beforeCommit(conn.Conn(), err)
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
 	defer cancel()
 	if err := tx.Commit(last); err != nil {
 		if lost(err) {
-			return s.settle(ctx, xid, err)
+			return s.settle(ctx, m, err)
 		}
 		return err
 	}
