@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/engine/enginetest"
 	"github.com/tidemill/tidemill/web"
@@ -169,5 +171,56 @@ func TestTheGridPagesBack(t *testing.T) {
 				t.Errorf("%s holds %q", path, h)
 			}
 		}
+	}
+}
+
+// crowdLooks are the pages over many DAGs; one of them has a run that is behind the newest version.
+var crowdLooks = []look{
+	{"crowd", "/", []string{"1 – 50 of 500"}},
+	{"crowd-filtered", "/?q=ledger&tag=gold&last=failed", []string{"Clear"}},
+	{"crowd-none", "/?q=nothing", []string{"None of the 500 DAGs fits"}},
+	{"crowd-behind", "/dags/" + showcase.Rollout + "/runs/" + showcase.HardRun + "_1", []string{"there is a newer one", "onto the newest version"}},
+}
+
+func TestCrowdedPagesOverHTTP(t *testing.T) {
+	base, _ := crowd(t)
+	read(t, base, crowdLooks)
+}
+
+// TestCrowdedPagesInABrowser opens the pages, the grid far back, and forms that were refused.
+func TestCrowdedPagesInABrowser(t *testing.T) {
+	ctx, ok := browser(t)
+	if !ok {
+		return
+	}
+	base, _ := crowd(t)
+	some := []size{sizes[0], sizes[3]}
+	if os.Getenv("TIDEMILL_PICTURES") != "" {
+		some = sizes
+	}
+	open(t, ctx, base, crowdLooks, some)
+	base = hard(t)
+	open(t, ctx, base, []look{{name: "grid-back", path: "/dags/" + showcase.Often + "?runs=50&skip=100"}, {name: "form-backfill", path: "/dags/" + showcase.Wide + "/backfill"}}, some)
+	for _, size := range some {
+		var over float64
+		var picture []byte
+		err := chromedp.Run(ctx, screen(size.width, size.height, size.dark), chromedp.Navigate(base+"/dags/"+showcase.Params+"/trigger"),
+			chromedp.Evaluate(`(() => {
+				const form = document.querySelector("main form[action$=trigger], main form.narrow");
+				const set = (name, value) => { form.elements["param." + name].value = value; };
+				set("whole", "0"); set("number", "7"); set("code", "nope"); set("list", "a\nfar-too-long");
+				form.noValidate = true; form.requestSubmit(); return true;
+			})()`, nil), until(`document.readyState === "complete" && document.querySelectorAll(".wrong").length >= 3`),
+			chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &over),
+			chromedp.ActionFunc(func(ctx context.Context) error {
+				if os.Getenv("TIDEMILL_PICTURES") == "" {
+					return nil
+				}
+				return chromedp.FullScreenshot(&picture, 100).Do(ctx)
+			}))
+		if err != nil || over > 0 {
+			t.Fatalf("%s: %v; %v px wider than the window", size.name, err, over)
+		}
+		keep(t, "form-refused-"+size.name+".png", picture)
 	}
 }

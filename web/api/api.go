@@ -86,6 +86,7 @@ func mount(r chi.Router, d Deps) {
 	}
 	r.Get("/api/v2"+instancesPath+"/{task_id}/links", absent) // where the number of an element may stand
 	r.Get("/api/v2/assets/aliases", absent)                   // where the id of an asset may stand
+	r.HandleFunc("/api", absent)
 	r.HandleFunc("/api/*", absent)
 	r.HandleFunc("/auth/*", absent)
 }

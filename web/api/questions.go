@@ -17,6 +17,7 @@ func (s *server) questions(a huma.API) {
 	const one = instancesPath + "/{task_id}/{map_index}/hitlDetails"
 	route(s, a, http.MethodGet, "/dags/{dag_id}/dagRuns/{dag_run_id}/hitlDetails", "get_hitl_details", "List questions to people; ~ as DAG or run: of every one", s.listQuestions)
 	route(s, a, http.MethodGet, one, "get_hitl_detail", "Get a question", func(ctx context.Context, in *MappedPath) (HITLDetail, error) { return s.question(ctx, in) })
+	route(s, a, http.MethodGet, one+"/tries/{try_number}", "get_hitl_detail_try_detail", "Get the question of a try", s.questionOfTry)
 	route(s, a, http.MethodPatch, one, "update_hitl_detail", "Answer a question", s.answer)
 }
 
@@ -28,21 +29,32 @@ type HITLUser struct {
 
 // A HITLDetail is a question to people, and how they answered it.
 type HITLDetail struct {
-	TaskInstance     TaskInstanceResponse `json:"task_instance"`
-	Subject          string               `json:"subject" doc:"The question"`
-	Body             *string              `json:"body"`
-	Options          []string             `json:"options" nullable:"false" doc:"The answers that it takes"`
-	Defaults         []string             `json:"defaults" doc:"Taken when due_at passes; null: the task fails then"`
-	Multiple         bool                 `json:"multiple" doc:"Never: one answer is given"`
-	Params           map[string]any       `json:"params"`
-	AssignedUsers    []HITLUser           `json:"assigned_users" nullable:"false" doc:"Empty: whoever sees it may answer"`
-	CreatedAt        time.Time            `json:"created_at"`
-	DueAt            *time.Time           `json:"due_at" doc:"Ours: when its time is over"`
-	ResponseReceived bool                 `json:"response_received"`
-	RespondedBy      *HITLUser            `json:"responded_by_user" doc:"null: nobody did in time, and the default was taken"`
-	RespondedAt      *time.Time           `json:"responded_at"`
-	ChosenOptions    []string             `json:"chosen_options"`
-	ParamsInput      map[string]any       `json:"params_input"`
+	TaskInstance TaskInstanceResponse `json:"task_instance"`
+	HITLQuestion
+}
+
+// A HITLDetailHistory is the question of one try.
+type HITLDetailHistory struct {
+	TaskInstance TaskInstanceHistoryResponse `json:"task_instance"`
+	HITLQuestion
+}
+
+// A HITLQuestion is what is asked, and the answer.
+type HITLQuestion struct {
+	Subject          string         `json:"subject" doc:"The question"`
+	Body             *string        `json:"body"`
+	Options          []string       `json:"options" nullable:"false" doc:"The answers that it takes"`
+	Defaults         []string       `json:"defaults" doc:"Taken when due_at passes; null: the task fails then"`
+	Multiple         bool           `json:"multiple" doc:"Never: one answer is given"`
+	Params           map[string]any `json:"params"`
+	AssignedUsers    []HITLUser     `json:"assigned_users" nullable:"false" doc:"Empty: whoever sees it may answer"`
+	CreatedAt        time.Time      `json:"created_at"`
+	DueAt            *time.Time     `json:"due_at" doc:"Ours: when its time is over"`
+	ResponseReceived bool           `json:"response_received"`
+	RespondedBy      *HITLUser      `json:"responded_by_user" doc:"null: nobody did in time, and the default was taken"`
+	RespondedAt      *time.Time     `json:"responded_at"`
+	ChosenOptions    []string       `json:"chosen_options"`
+	ParamsInput      map[string]any `json:"params_input"`
 }
 
 // A HITLDetailCollection is a page of questions.
@@ -51,9 +63,9 @@ type HITLDetailCollection struct {
 	TotalEntries int          `json:"total_entries"`
 }
 
-// answered is how the latest question of an instance was answered; nil when it was not.
-func (s *server) answered(ctx context.Context, k engine.TaskKey) (*engine.Answer[string], error) {
-	a, err := s.Store.Attempt(ctx, k, -1)
+// answered is how the question of a try was answered, −1 for the latest; nil when it was not.
+func (s *server) answered(ctx context.Context, k engine.TaskKey, try int) (*engine.Answer[string], error) {
+	a, err := s.Store.Attempt(ctx, k, try)
 	if err != nil || a.State != engine.Success {
 		if status, _ := StatusOf(err); err != nil && status != http.StatusNotFound {
 			return nil, err
@@ -72,14 +84,20 @@ func (s *server) questionResponse(ctx context.Context, in instance, q engine.Que
 	if err != nil {
 		return HITLDetail{}, err
 	}
-	d := HITLDetail{TaskInstance: one, Subject: q.Text, Options: append([]string{}, q.Answers...), Params: map[string]any{}, AssignedUsers: []HITLUser{}, CreatedAt: q.AskedAt.UTC(), DueAt: utc(q.DueAt), ParamsInput: map[string]any{}}
+	d, err := s.answeredQuestion(ctx, q, -1)
+	return HITLDetail{one, d}, err
+}
+
+// answeredQuestion is a question with the answer that a try, or with −1 the latest, was given.
+func (s *server) answeredQuestion(ctx context.Context, q engine.QuestionRow, try int) (HITLQuestion, error) {
+	d := HITLQuestion{Subject: q.Text, Options: append([]string{}, q.Answers...), Params: map[string]any{}, AssignedUsers: []HITLUser{}, CreatedAt: q.AskedAt.UTC(), DueAt: utc(q.DueAt), ParamsInput: map[string]any{}}
 	if q.Default != "" {
 		d.Defaults = []string{q.Default}
 	}
 	if !q.Closed {
 		return d, nil
 	}
-	given, err := s.answered(ctx, q.TaskKey)
+	given, err := s.answered(ctx, q.TaskKey, try)
 	if err != nil || given == nil {
 		return d, err
 	}
@@ -260,20 +278,56 @@ func (s *server) askedInstances(ctx context.Context, asked []engine.QuestionRow,
 }
 
 func (s *server) question(ctx context.Context, in *MappedPath) (HITLDetail, error) {
-	t, err := s.instance(ctx, in.key(in.MapIndex))
+	t, q, err := s.askedBy(ctx, in)
 	if err != nil {
 		return HITLDetail{}, err
+	}
+	return s.questionResponse(ctx, t, q)
+}
+
+// askedBy is a task instance and the latest question that it has asked.
+func (s *server) askedBy(ctx context.Context, in *MappedPath) (instance, engine.QuestionRow, error) {
+	t, err := s.instance(ctx, in.key(in.MapIndex))
+	if err != nil {
+		return t, engine.QuestionRow{}, err
 	}
 	asked, err := s.Store.Questions(ctx, []int64{t.run.Key}, engine.MaxQuestions)
 	if err != nil {
-		return HITLDetail{}, err
+		return t, engine.QuestionRow{}, err
 	}
 	for _, q := range asked {
 		if q.TaskKey == t.TaskKey {
-			return s.questionResponse(ctx, t, q)
+			return t, q, nil
 		}
 	}
-	return HITLDetail{}, fail(http.StatusNotFound, "Human-in-the-loop detail does not exist for Task Instance with id %s", instanceID(t.TaskKey))
+	return t, engine.QuestionRow{}, fail(http.StatusNotFound, "Human-in-the-loop detail does not exist for Task Instance with id %s", instanceID(t.TaskKey))
+}
+
+// questionOfTry is the question that a try has asked. Of each instance the latest question is kept, so that it is that of one of its tries.
+func (s *server) questionOfTry(ctx context.Context, in *struct {
+	MappedPath
+	Try int `path:"try_number"`
+}) (HITLDetailHistory, error) {
+	none, k := HITLDetailHistory{}, in.key(in.MapIndex)
+	_, q, err := s.askedBy(ctx, &in.MappedPath)
+	if err != nil {
+		return none, err
+	}
+	tries, err := s.listTries(ctx, k)
+	if err != nil {
+		return none, err
+	}
+	for _, t := range tries.TaskInstances { // the first that was not over when it was asked
+		if t.EndDate != nil && t.EndDate.Before(q.AskedAt) {
+			continue
+		}
+		if t.TryNumber != in.Try {
+			break
+		}
+		d, err := s.answeredQuestion(ctx, q, in.Try)
+		return HITLDetailHistory{t, d}, err
+	}
+	return none, fail(http.StatusNotFound, "The Human-in-the-loop detail with dag_id: `%s`, run_id: `%s`, task_id: `%s`, map_index: `%d` and try_number: `%d` was not found: the latest question of an instance is kept", k.DagID, k.DagRunID, k.task, k.mapIndex, in.Try)
 }
 
 // UpdateHITLDetailPayload is an answer.

@@ -14,6 +14,7 @@ const instancesPath = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances"
 
 func (s *server) taskInstances(a huma.API) {
 	route(s, a, http.MethodGet, instancesPath, "get_task_instances", "List task instances; ~ as DAG or run: of every one", s.listInstances)
+	route(s, a, http.MethodPatch, instancesPath, "bulk_task_instances", "Set the states or notes of several task instances; ~ as DAG or run: each names its own", s.bulk)
 	route(s, a, http.MethodPost, instancesPath+"/list", "get_task_instances_batch", "List task instances of several DAGs and runs", s.batchInstances)
 	route(s, a, http.MethodGet, instancesPath+"/{task_id}", "get_task_instance", "Get a task instance", func(ctx context.Context, in *TaskPath) (TaskInstanceResponse, error) {
 		return s.getInstance(ctx, in.key(-1))
