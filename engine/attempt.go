@@ -24,6 +24,7 @@ type attempt struct {
 	inputs taskInputs
 	cancel context.CancelCauseFunc
 	lost   atomic.Bool // its lease is gone: nothing of it counts
+	ended  atomic.Bool // its end is being stored, or is stored: there is nothing left to stop
 	end    AttemptEnd
 }
 
@@ -77,11 +78,13 @@ func (r *Runtime) execute(ctx, base context.Context, a *attempt) {
 			}
 			err = tooOften(err)
 		}
+		a.ended.Store(true)
 		a.finish(tctx, out, err, context.Cause(ctx))
 		a.end.StartedAt, a.end.Extras = &started, extras
 		if tx != nil && a.end.Ending == EndSuccess {
 			again = r.endInTx(base, a, tx, last)
 			over = !again
+			a.ended.Store(over)
 			return again
 		}
 		over = true

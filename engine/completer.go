@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -132,6 +133,10 @@ func (r *Runtime) ended(ctx context.Context, batch []*attempt, next handover) {
 	}
 }
 
+// rooms are for the states that decisions decode, so that a run of many elements does not leave as much garbage as it has elements at
+// each of its transitions.
+var rooms = sync.Pool{New: func() any { return new(scratch) }}
+
 // decideEnds is the decision of endBatch.
 func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []*attempt, defs map[int64]*Definition, next *handover) ([]RunChange, error) {
 	changes := make([]RunChange, 0, len(rows))
@@ -144,7 +149,8 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []
 		byRun[a.Lease.Run] = append(byRun[a.Lease.Run], i)
 	}
 	who := r.actor()
-	var room scratch
+	room := rooms.Get().(*scratch)
+	defer rooms.Put(room)
 	for _, row := range rows {
 		d := defs[row.Key]
 		v, err := r.versions.of(d, row)
@@ -179,7 +185,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []
 		for _, i := range byRun[row.Key] {
 			if e := batch[i].end; found.Held[i] && e.Ending == EndSuccess && len(change.Enqueue) > 0 {
 				next.known[InputKey{Run: e.Lease.Run, Task: e.Lease.Task, MapIndex: e.Lease.MapIndex}] = Attempt{
-					TaskKey: e.Lease.TaskKey, Try: e.Try, State: Success, Output: e.Output,
+					TaskKey: e.Lease.TaskKey, Try: e.Try, State: Success, EndedAt: now, Output: e.Output,
 				}
 			}
 		}

@@ -58,6 +58,7 @@ type Task struct {
 	over        *Task   // mapped over the list of this task; nil when not mapped
 	cross       *Task   // and each of its elements with each of the list of this one
 	overAll     bool    // over is mapped itself, but read as one list: not element by element
+	readsWhole  bool    // each of its instances reads what it is mapped over as a whole, too
 	setups      []*Task // whose work it uses: each must succeed before it runs
 	teardowns   []*Task // that clean up after its setups
 	covers      []*node

@@ -69,9 +69,10 @@ func (r *Runtime) beat(ctx context.Context, unknown map[leaseKey]time.Time) {
 	r.giveBackUnknown(ctx, answer.Unknown, unknown)
 }
 
-// lose stops an attempt that may not change anything any more.
+// lose stops an attempt that may not change anything any more. One that has ended has no lease because its end was stored while the
+// heartbeat was on its way, or else will be told so when it is to be stored.
 func (r *Runtime) lose(a *attempt) {
-	if !a.lost.Swap(true) {
+	if !a.ended.Load() && !a.lost.Swap(true) {
 		r.log.Warn("lease lost; the attempt is stopped", "dag", a.DAG, "run", a.Leased.Run.RunID, "task", a.Lease.Task, "try", a.Try)
 		a.stop(ErrLostLease)
 	}

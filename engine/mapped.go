@@ -2,8 +2,8 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"reflect"
+	"slices"
 )
 
 // DefaultMapLimit is the largest list that a task is mapped over unless MapLimit says otherwise.
@@ -36,6 +36,9 @@ func Map[A, B any](list In[[]A], id string, f func(context.Context, A) (B, error
 func MapWith[A, S, B any](list In[[]A], shared In[S], id string, f func(context.Context, A, S) (B, error), opts ...TaskOption) Each[B] {
 	t := addTask(id, []Edge{list, shared}, ValueEdge, opts)
 	element := mapOver[A](t, list)
+	if h := handleOf(shared); h != nil {
+		t.readsWhole = slices.ContainsFunc(h.edges(ValueEdge), func(e edge) bool { return e.to.task == t.over })
+	}
 	t.describe(f)
 	t.body = func(ctx context.Context, in *taskInputs) ([]byte, error) {
 		a, err := element(in)
@@ -63,21 +66,18 @@ func Cross[A, B, C any](a In[[]A], b In[[]B], id string, f func(context.Context,
 	checkElementName[A](t)
 	t.describe(f)
 	t.body = func(ctx context.Context, in *taskInputs) ([]byte, error) {
-		as, err := a.value(in)
+		av, err := decodeItem[A](in, 0)
 		if err != nil {
 			return nil, err
 		}
-		bs, err := b.value(in)
+		bv, err := decodeItem[B](in, 1)
 		if err != nil {
 			return nil, err
 		}
-		if in.element >= len(as)*len(bs) {
-			return nil, Permanent(fmt.Errorf("its lists have %d and %d elements now, no pair at %d: clear this task as a whole", len(as), len(bs), in.element))
-		}
-		if err := nameElement(ctx, in, t, as[in.element/len(bs)]); err != nil {
+		if err := nameElement(ctx, in, t, av); err != nil {
 			return nil, err
 		}
-		c, err := f(ctx, as[in.element/len(bs)], bs[in.element%len(bs)])
+		c, err := f(ctx, av, bv)
 		return encodeOutput(c, err)
 	}
 	return eachOf[C](t)
@@ -90,7 +90,7 @@ func mapOver[A any](t *Task, list In[[]A]) func(*taskInputs) (A, error) {
 	if each, ok := list.(Each[A]); ok && t.over != nil {
 		return func(in *taskInputs) (A, error) { return decodeOutput[A](in, each.n.task) }
 	}
-	return func(in *taskInputs) (A, error) { return decodeListItem[A](in, t.over) }
+	return func(in *taskInputs) (A, error) { return decodeItem[A](in, 0) }
 }
 
 // listTask is the task whose list a handle stands for.

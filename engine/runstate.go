@@ -49,19 +49,21 @@ func newRunStates(d *Definition) RunStates {
 // has one, the way it took if it chose, the number of instances if it is mapped, and for each instance a byte of state and flags, its
 // try and its failures. Numbers are uvarints, a text is its length and its bytes.
 const (
-	statesVersion  = 2 // 1 had fewer flags
-	flagDeadline   = 1
-	flagDoomed     = 2
-	flagMapped     = 1
-	flagLength     = 2
-	flagTaken      = 4
-	instanceLost   = 0x80
-	instanceTimed  = 0x40 // poked, and so timed
-	instanceLast   = 0x20 // expired
-	instanceState  = 0x1f
-	maxTaken       = 1 << 12
-	maxInstances   = 10_000_000
-	bytesPerStatus = 4
+	statesVersion    = 2 // 1 had fewer flags
+	flagDeadline     = 1
+	flagDoomed       = 2
+	flagMapped       = 1
+	flagLength       = 2
+	flagTaken        = 4
+	instanceLost     = 0x80
+	instanceTimed    = 0x40 // poked, and so timed
+	instanceLast     = 0x20 // expired
+	instanceState    = 0x1f
+	maxTaken         = 1 << 12
+	maxInstances     = 10_000_000
+	bytesPerTask     = 4 // as most are
+	bytesPerInstance = 3
+	oneByte          = 0x80 // a smaller number is its own uvarint
 )
 
 var stateCodes = []State{None, Scheduled, Queued, Running, Success, Failed, Skipped, UpstreamFailed, UpForRetry, Restarting, Removed, UpForReschedule, Deferred, AwaitingInput}
@@ -77,7 +79,11 @@ func codeOf(s State) byte {
 
 // Encode writes the states as they are stored.
 func (s RunStates) Encode() []byte {
-	b := make([]byte, 0, 8+bytesPerStatus*len(s.Tasks))
+	size := 8
+	for _, t := range s.Tasks {
+		size += bytesPerTask + bytesPerInstance*len(t.Instances)
+	}
+	b := make([]byte, 0, size)
 	var flags byte
 	if s.DeadlineFired {
 		flags |= flagDeadline
@@ -120,6 +126,10 @@ func (s RunStates) Encode() []byte {
 			if in.Expired {
 				c |= instanceLast
 			}
+			if in.Try < oneByte && in.Failures < oneByte { // as nearly always: a run of many elements is encoded often
+				b = append(b, c, byte(in.Try), byte(in.Failures))
+				continue
+			}
 			b = append(b, c)
 			b = binary.AppendUvarint(b, uint64(in.Try))
 			b = binary.AppendUvarint(b, uint64(in.Failures))
@@ -139,7 +149,18 @@ func DecodeRunStates(b []byte) (RunStates, error) { return new(scratch).decode(b
 type scratch struct {
 	tasks []TaskStates
 	plain []Instance
+	items []Instance // of mapped tasks
 	dirty []bool
+}
+
+// elements is room for n instances of a mapped task, beside that for those decoded along with it.
+func (c *scratch) elements(n int) []Instance {
+	if free := cap(c.items) - len(c.items); free < n {
+		c.items = make([]Instance, 0, n)
+	}
+	from := len(c.items)
+	c.items = c.items[:from+n]
+	return c.items[from : from+n : from+n]
 }
 
 // sized returns a slice of n zero elements, in room that may be used again.
@@ -165,6 +186,7 @@ func (c *scratch) decode(b []byte) (RunStates, error) {
 	}
 	s.Tasks = sized(&c.tasks, n)
 	plain := sized(&c.plain, n)
+	c.items = c.items[:0]
 	for i := range s.Tasks {
 		t := &s.Tasks[i]
 		f := d.byte()
@@ -177,7 +199,7 @@ func (c *scratch) decode(b []byte) (RunStates, error) {
 		}
 		t.Instances = plain[i : i+1 : i+1]
 		if t.Mapped {
-			t.Instances = make([]Instance, d.count())
+			t.Instances = c.elements(d.count())
 		}
 		for j := range t.Instances {
 			c := d.byte()
@@ -215,6 +237,11 @@ func (d *stateReader) byte() byte {
 }
 
 func (d *stateReader) number() int {
+	if len(d.b) > 0 && d.b[0] < oneByte {
+		v := int(d.b[0])
+		d.b = d.b[1:]
+		return v
+	}
 	v, n := binary.Uvarint(d.b)
 	if n <= 0 || v > 1<<31 {
 		d.bad, d.b = true, nil

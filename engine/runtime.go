@@ -76,6 +76,7 @@ type Runtime struct {
 	slots   *slotPool
 	held    *leaseSet
 	bodies  *crew
+	outputs *outputCache
 	ends    []chan *attempt // one per completer
 	stir    chan struct{}   // something may be claimable
 	tick    chan struct{}   // something may be schedulable
@@ -106,7 +107,8 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 	r := &Runtime{
 		cfg: cfg, store: cfg.Store, catalog: cfg.Catalog, clock: cfg.Clock, log: cfg.Log,
 		control: NewControl(cfg.Store, cfg.Catalog, cfg.Build), slots: newSlotPool(cfg.Slots), held: newLeaseSet(), bodies: newCrew(),
-		stir: make(chan struct{}, 1), tick: make(chan struct{}, 1), ready: make(chan struct{}),
+		outputs: newOutputCache(outputCacheSize),
+		stir:    make(chan struct{}, 1), tick: make(chan struct{}, 1), ready: make(chan struct{}),
 	}
 	r.spawn = func(_ *attempt, run func()) { r.bodies.run(run) }
 	r.versions = r.control.WithSecrets(cfg.Secrets).versions

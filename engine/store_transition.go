@@ -106,6 +106,14 @@ type InputKey struct {
 	Task     string
 	MapIndex int  // −1: not mapped; [AllElements]: every element
 	Settled  bool // how it ended, rather than its latest success
+	// Seen is the attempt whose output the asker has, if any: when it is still the one asked for, the answer is Same. Not with AllElements.
+	Seen SeenAttempt
+}
+
+// A SeenAttempt tells an attempt of a task instance from the others: a task that left its DAG and came back counts from 1 anew.
+type SeenAttempt struct {
+	Try     int
+	EndedAt time.Time
 }
 
 // AllElements as a MapIndex asks for all elements of a mapped task.
@@ -114,7 +122,8 @@ const AllElements = -2
 // An Input is what was found for an InputKey: one element for a plain task, one for each element, in order, for
 // AllElements; none when the task has no such attempt.
 type Input struct {
-	Attempts []Attempt // Output, State, Error, Try, MapIndex are set
+	Attempts []Attempt // key, Try, State, EndedAt, Output and Error are set
+	Same     bool      // it is the one that the asker has Seen: Attempts is empty
 }
 
 // A VirtualState is how a virtual node (a dbt model, a dbt test) stands.

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,8 +16,8 @@ const MaxOutput = 1 << 20
 type taskInputs struct {
 	run     RunRow
 	zone    *time.Location
-	element int // index of the mapped instance; −1 when not mapped
 	from    map[*Task]Input
+	items   []mapItem                                     // its element of each list that its task is mapped over as one
 	relabel func(ctx context.Context, label string) error // tells the name of the element; may be nil
 }
 
@@ -86,31 +85,6 @@ func decodeElements[T any](in *taskInputs, t *Task) ([]T, error) {
 	return out, nil
 }
 
-func decodeListItem[T any](in *taskInputs, t *Task) (T, error) {
-	var v T
-	a, err := in.latest(t)
-	if err != nil {
-		return v, err
-	}
-	return decodeItem[T](a, t, in.element)
-}
-
-func decodeItem[T any](a Attempt, t *Task, i int) (T, error) {
-	var v T
-	list := a.Output
-	if t.spec.Chooses {
-		list = unwrapTaken(list)
-	}
-	raw, err := listItem(list, i)
-	if err != nil {
-		return v, Permanent(fmt.Errorf("input of %s: %w", t.spec.ID, err))
-	}
-	if err := json.Unmarshal(raw, &v); err != nil {
-		return v, Permanent(fmt.Errorf("input of %s: element %d of its output does not decode into %T: %w", t.spec.ID, i, v, err))
-	}
-	return v, nil
-}
-
 // resultOf is how an attempt ended, as a reader of h sees it: of a way that was not taken it is a skip.
 func resultOf[T any](a Attempt, h *node) (Result[T], error) {
 	r := Result[T]{State: a.State}
@@ -160,52 +134,6 @@ func encodeOutput[T any](v T, err error) ([]byte, error) {
 		return nil, Permanent(fmt.Errorf("output is %d bytes of JSON; at most %d are kept: store it elsewhere and return where it is", len(raw), MaxOutput))
 	}
 	return raw, nil
-}
-
-// listLen is the number of elements of a JSON list; null is an empty one.
-func listLen(raw []byte) (int, error) {
-	if bytes.Equal(bytes.TrimSpace(raw), []byte("null")) {
-		return 0, nil
-	}
-	n := 0
-	err := eachItem(raw, func(json.RawMessage) bool { n++; return true })
-	return n, err
-}
-
-func listItem(raw []byte, i int) (json.RawMessage, error) {
-	n := 0
-	var found json.RawMessage
-	if err := eachItem(raw, func(item json.RawMessage) bool {
-		if n == i {
-			found = item
-		}
-		n++
-		return found == nil
-	}); err != nil {
-		return nil, err
-	}
-	if found == nil {
-		return nil, fmt.Errorf("its list has %d elements now, none at %d: clear this task as a whole", n, i)
-	}
-	return found, nil
-}
-
-func eachItem(raw []byte, yield func(json.RawMessage) bool) error {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
-		return fmt.Errorf("output is no JSON list")
-	}
-	for dec.More() {
-		var item json.RawMessage
-		if err := dec.Decode(&item); err != nil {
-			return err
-		}
-		if !yield(item) {
-			return nil
-		}
-	}
-	_, err := dec.Token()
-	return err
 }
 
 // checkOutput tells whether raw is the JSON of a T, strictly.

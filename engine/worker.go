@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/coder/quartz"
 	"github.com/google/uuid"
 )
 
@@ -17,8 +18,8 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 	turn := 0
 	refreshed := time.Time{}
 	poll := r.clock.NewTimer(0, "dispatch")
-	look := r.clock.NewTimer(lookEvery, "look")
-	defer look.Stop()
+	look := newLookTimer(r.clock)
+	defer look.stop()
 	defer poll.Stop()
 	for {
 		select {
@@ -28,15 +29,17 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 		case <-r.cfg.Woken:
 			r.stirSchedule()
 		case <-poll.C:
-		case <-look.C:
+		case <-look.timer.C:
+			look.armed = false
 			if err := r.lookAround(base); err != nil {
 				r.warn(ctx, "look who waits", err)
 			}
-			look.Reset(lookEvery, "look")
+			look.arm(r.scarce())
 			continue
 		}
 		if now := r.clock.Now(); now.Sub(refreshed) >= r.cfg.Poll {
 			refreshed = now
+			r.outputs.expire(now)
 			if err := r.refresh(ctx); err != nil {
 				r.warn(ctx, "find out which DAGs are current", err)
 			}
@@ -54,6 +57,7 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 				break
 			}
 		}
+		look.arm(r.scarce())
 		poll.Reset(r.cfg.Poll, "dispatch")
 	}
 }
@@ -110,93 +114,39 @@ func (r *Runtime) claimDAGs(ids []string, turn int) []ClaimDAG {
 // have been taken.
 func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputKey]Attempt) {
 	attempts := make([]*attempt, 0, len(leased))
-	var ask []InputKey
-	type want struct {
-		a    *attempt
-		task *Task
-	}
-	var wants []want
+	in := inputReader{r: r, known: known}
 	for _, l := range leased {
 		d := r.catalog.defs[l.DAG]
 		t, ok := d.byID[l.Task]
 		a := &attempt{Leased: l, def: d, task: t}
-		a.inputs = taskInputs{run: l.Run, zone: d.zone, element: l.MapIndex}
+		a.inputs = taskInputs{run: l.Run, zone: d.zone}
 		if !ok {
 			a.end = AttemptEnd{Lease: l.Lease, Try: l.Try, Ending: EndFailed, Err: errTaskGone, Error: errTaskGone.Error()}
 			r.hand(a)
 			continue
 		}
 		attempts = append(attempts, a)
-		for _, u := range t.up {
-			if u.kind == OrderEdge {
-				continue
-			}
-			key := InputKey{Run: l.Lease.Run, Task: u.task.spec.ID, MapIndex: -1, Settled: u.kind != ValueEdge}
-			if u.task.over != nil {
-				key.MapIndex = AllElements
-				if u.task == t.over && !t.overAll {
-					key.MapIndex = l.MapIndex
-				}
-			}
-			if at, ok := known[key]; ok {
-				a.give(u.task, Input{Attempts: []Attempt{at}})
-				continue
-			}
-			ask = append(ask, key)
-			wants = append(wants, want{a, u.task})
-		}
+		in.want(a)
 	}
-	if len(ask) > 0 {
-		got, err := r.readInputs(base, ask)
-		if err != nil {
-			// The base context ended: the leases become orphans and others take them over.
-			r.log.Warn("inputs could not be read", "error", err)
-			for _, a := range attempts {
-				r.slots.give(a.DAG)
-			}
-			return
+	if err := in.read(base); err != nil {
+		// The base context ended: the leases become orphans and others take them over.
+		r.log.Warn("the inputs of leased tasks", "error", err)
+		for _, a := range attempts {
+			r.slots.give(a.DAG)
 		}
-		if err := r.cutElements(base, ask, got); err != nil {
-			r.log.Warn("elements could not be counted", "error", err)
-			for _, a := range attempts {
-				r.slots.give(a.DAG)
-			}
-			return
-		}
-		for i, w := range wants {
-			w.a.give(w.task, got[i])
-		}
+		return
 	}
 	for _, a := range attempts {
+		a.narrow(&in)
 		r.begin(base, a)
 	}
 }
 
 var errTaskGone = Permanent(errors.New("its task has left the DAG"))
 
-func (a *attempt) give(t *Task, in Input) {
-	if a.inputs.from == nil {
-		a.inputs.from = make(map[*Task]Input, len(a.task.up))
-	}
-	a.inputs.from[t] = in
-}
-
-// readInputs reads until it succeeds or ctx ends: a claim is not given up because the database is away for a moment.
-func (r *Runtime) readInputs(ctx context.Context, keys []InputKey) ([]Input, error) {
-	for {
-		got, err := r.store.Inputs(ctx, keys)
-		if err == nil || ctx.Err() != nil {
-			return got, err
-		}
-		r.log.Warn("read inputs; trying again", "error", err)
-		if !r.pause(ctx, time.Second) {
-			return nil, ctx.Err()
-		}
-	}
-}
-
 // hand gives an attempt that has ended to the completer of its run.
 func (r *Runtime) hand(a *attempt) {
+	a.ended.Store(true)
 	r.held.add(a)
 	r.running.Add(1)
 	r.spawn(a, func() { r.ends[r.completerOf(a)] <- a })
@@ -220,15 +170,39 @@ func random() float64 { return rand.Float64() }
 // lookEvery is how often a process whose slots are all taken looks whether other DAGs wait for them.
 const lookEvery = 50 * time.Millisecond
 
-// lookAround notes which DAGs have ready tasks while all slots are taken. Nobody needs to know it when there is one DAG only, or when
-// slots are free: then the claim finds them.
+// A lookTimer says when. It runs while slots are scarce only: a process that has nothing to do is not woken by it.
+type lookTimer struct {
+	timer *quartz.Timer
+	armed bool
+}
+
+func newLookTimer(c Clock) *lookTimer {
+	l := &lookTimer{timer: c.NewTimer(lookEvery, "look")}
+	l.timer.Stop()
+	return l
+}
+
+// arm sets the timer when it is wanted, unless it is set: being asked again does not put it off.
+func (l *lookTimer) arm(wanted bool) {
+	if wanted && !l.armed {
+		l.armed = true
+		l.timer.Reset(lookEvery, "look")
+	}
+}
+
+func (l *lookTimer) stop() { l.timer.Stop() }
+
+// scarce tells whether all slots are taken and DAGs may have to wait for one another. Only a claim takes the last free slot, what is
+// handed over takes that of an attempt which has ended; so who has looked after each claim has not missed it.
+func (r *Runtime) scarce() bool { return len(r.dags()) > 1 && r.slots.free() <= 0 }
+
+// lookAround notes which DAGs have ready tasks while slots are scarce. Else nobody needs to know: the claim finds them.
 func (r *Runtime) lookAround(ctx context.Context) error {
-	dags := r.dags()
-	if len(dags) < 2 || r.slots.free() > 0 {
+	if !r.scarce() {
 		r.waiting.Store(nil)
 		return nil
 	}
-	ready, err := r.store.Ready(ctx, dags, r.queues(true))
+	ready, err := r.store.Ready(ctx, r.dags(), r.queues(true))
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,12 @@ func (r *run) input(k engine.InputKey) engine.Input {
 	}
 	var in engine.Input
 	for _, i := range indexes {
-		if a := latest(elems[i], fits); a != nil {
+		a := latest(elems[i], fits)
+		switch {
+		case a == nil:
+		case i == k.MapIndex && a.Try == k.Seen.Try && a.EndedAt.Equal(k.Seen.EndedAt):
+			in.Same = true
+		default:
 			in.Attempts = append(in.Attempts, copyAttempt(a.Attempt))
 		}
 	}

@@ -51,6 +51,7 @@ var historyCases = []conformanceCase{
 		equal(f, "after a decision not to run", f.input(settled), []string{`-1 try 0 skipped  skipped of t`})
 	}},
 	{"inputs of all elements come in their order, the latest of each", allElements},
+	{"an output that the asker has seen is left out as long as it is the newest", seenInputs},
 	{"inputs are told in the order of their keys, empty where there is none", inputsOrder},
 }
 
@@ -165,6 +166,25 @@ func allElements(f *fixture) {
 	all.Settled = true
 	equal(f, "settled", f.input(all), []string{`0 try 1 success 0 `, `2 try 2 success "again" `, `10 try 2 failed  failed of t`, `11 try 1 failed  failed of t`})
 	equal(f, "one of them", f.input(engine.InputKey{Run: run, Task: "t", MapIndex: 2}), []string{`2 try 2 success "again" `})
+}
+
+func seenInputs(f *fixture) {
+	run := f.running("d")
+	f.attempt(run, "a", 1, engine.Success, "1", 0)
+	key := engine.InputKey{Run: run, Task: "a", MapIndex: -1}
+	ask := func() engine.Input {
+		return got[[]engine.Input](f)(f.Inputs(f.ctx, []engine.InputKey{key}))[0]
+	}
+	first := ask()
+	equal(f, "nothing seen", first.Same, false)
+	a := first.Attempts[0]
+	key.Seen = engine.SeenAttempt{Try: a.Try, EndedAt: a.EndedAt}
+	equal(f, "the newest is the one seen", ask(), engine.Input{Same: true})
+	key.Seen.EndedAt = a.EndedAt.Add(-time.Second)
+	equal(f, "the same try of an earlier time", inputText(ask()), inputText(first))
+	key.Seen.EndedAt = a.EndedAt
+	f.attempt(run, "a", 2, engine.Success, "2", 1)
+	equal(f, "a newer one", inputText(ask()), []string{"-1 try 2 success 2 "})
 }
 
 func inputsOrder(f *fixture) {

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -27,12 +28,16 @@ func scanFullAttempt(row pgx.CollectableRow) (a engine.Attempt, err error) {
 
 // The newest attempt is the one that ended last; of one moment, the one written last.
 const (
-	latestInputs = `SELECT c.n, i.* FROM unnest($1::bigint[], $2::text[], $3::int[], $4::boolean[]) WITH ORDINALITY AS c(run_id, task_id, map_index, settled, n)
+	// The output of an attempt that the asker has seen is not read.
+	latestInputs = `SELECT c.n, i.run_id, i.task_id, i.map_index, i.try, i.state, i.ended_at, i.error, s.same, CASE WHEN NOT s.same THEN i.output END
+		FROM unnest($1::bigint[], $2::text[], $3::int[], $4::boolean[], $7::int[], $8::timestamptz[])
+			WITH ORDINALITY AS c(run_id, task_id, map_index, settled, seen_try, seen_at, n)
 		CROSS JOIN LATERAL (
-			SELECT DISTINCT ON (a.map_index) ` + attemptColumnsRead + `, a.output, a.inputs FROM tidemill.attempts a
+			SELECT DISTINCT ON (a.map_index) ` + attemptColumnsRead + `, a.output FROM tidemill.attempts a
 			WHERE a.run_id = c.run_id AND a.task_id = c.task_id AND (a.map_index = c.map_index OR c.map_index = $5 AND a.map_index >= 0)
 				AND (c.settled OR a.state = $6)
 			ORDER BY a.map_index, a.ended_at DESC, a.seq DESC) i
+		CROSS JOIN LATERAL (SELECT i.try = c.seen_try AND i.ended_at = c.seen_at AND i.map_index = c.map_index AS same) s
 		ORDER BY c.n, i.map_index`
 
 	readAttempts = `SELECT ` + attemptColumnsRead + ` FROM tidemill.attempts a
@@ -50,19 +55,23 @@ func (s *Store) Inputs(ctx context.Context, keys []engine.InputKey) ([]engine.In
 	}
 	var cols keyColumns
 	var settled []bool
+	var tries []int
+	var at []time.Time
 	for _, k := range keys {
 		cols.add(engine.TaskKey{Run: k.Run, Task: k.Task, MapIndex: k.MapIndex})
-		settled = append(settled, k.Settled)
+		settled, tries, at = append(settled, k.Settled), append(tries, k.Seen.Try), append(at, k.Seen.EndedAt)
 	}
-	rows, err := s.work.Query(ctx, latestInputs, cols.runs, cols.tasks, cols.indexes, settled, engine.AllElements, string(engine.Success))
+	rows, err := s.work.Query(ctx, latestInputs, cols.runs, cols.tasks, cols.indexes, settled, engine.AllElements, string(engine.Success), tries, at)
 	if err != nil {
 		return nil, fmt.Errorf("read inputs: %w", err)
 	}
 	var n int
 	var a engine.Attempt
-	dest := append(append([]any{&n}, attemptTargets(&a)...), &a.Output, &a.Inputs)
-	_, err = pgx.ForEachRow(rows, dest, func() error {
-		out[n-1].Attempts = append(out[n-1].Attempts, a)
+	var same bool
+	_, err = pgx.ForEachRow(rows, []any{&n, &a.Run, &a.Task, &a.MapIndex, &a.Try, (*string)(&a.State), &a.EndedAt, &a.Error, &same, &a.Output}, func() error {
+		if out[n-1].Same = same; !same {
+			out[n-1].Attempts = append(out[n-1].Attempts, a)
+		}
 		return nil
 	})
 	if err != nil {
