@@ -184,7 +184,7 @@ func (r *Runtime) makeTriggered(ctx context.Context) (bool, error) {
 	if err != nil || len(pending) == 0 {
 		return false, err
 	}
-	statuses, err := r.statuses(ctx)
+	standings, err := r.standings(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -197,8 +197,8 @@ func (r *Runtime) makeTriggered(ctx context.Context) (bool, error) {
 		byDAG[e.For] = append(byDAG[e.For], e)
 	}
 	for _, id := range slices.Sorted(maps.Keys(byDAG)) {
-		d, s := r.catalog.defs[id], statuses[id]
-		if d == nil || d.Spec.Assets == nil || s.Paused || !r.schedules(d, s) {
+		d, s := r.catalog.defs[id], standings[id]
+		if d == nil || d.Spec.Assets == nil || s.Paused || s.Version != d.Version {
 			continue
 		}
 		updated, ids := map[string]bool{}, []int64(nil)

@@ -42,18 +42,25 @@ func (c *Control) definition(dag string) (*Definition, error) {
 }
 
 func (c *Control) status(ctx context.Context, dag string) (DAGStatus, error) {
-	all, err := c.store.DAGStatuses(ctx)
+	st, err := c.store.DAGStatus(ctx, dag)
+	if errors.Is(err, ErrNotFound) {
+		return st, c.noDAG(ctx, dag)
+	}
+	return st, err
+}
+
+// noDAG says that a DAG was never registered, and which name is near.
+func (c *Control) noDAG(ctx context.Context, dag string) error {
+	all, err := c.store.Standings(ctx)
 	if err != nil {
-		return DAGStatus{}, err
+		return err
 	}
-	var ids []string
-	for _, s := range all {
-		if s.ID == dag {
-			return s, nil
-		}
-		ids = append(ids, s.ID)
+	ids := make([]string, len(all))
+	for i, s := range all {
+		ids[i] = s.ID
 	}
-	return DAGStatus{}, fmt.Errorf("DAG %q: %w%s", dag, ErrNotFound, Near(dag, ids))
+	slices.Sort(ids)
+	return fmt.Errorf("DAG %q: %w%s", dag, ErrNotFound, Near(dag, ids))
 }
 
 func (c *Control) conflict(ctx context.Context, n NewRun, key int64) error {

@@ -8,8 +8,12 @@ import (
 // Reader is what people look at. What it returns can be a moment old; nothing is decided from it.
 type Reader interface {
 	DAGStatuses(ctx context.Context) ([]DAGStatus, error)
-	// DAGHeads is DAGStatuses without the specs: it is asked every second.
-	DAGHeads(ctx context.Context) ([]DAGStatus, error)
+	// DAGStatus is that of one DAG. ErrNotFound when it was never registered.
+	DAGStatus(ctx context.Context, dag string) (DAGStatus, error)
+	// DAGHeads is DAGStatuses without the specs, of the DAGs named; with none named, of all.
+	DAGHeads(ctx context.Context, dags ...string) ([]DAGStatus, error)
+	// Standings tells of all DAGs, in any order, what decides who may start their runs: it is asked every second.
+	Standings(ctx context.Context) ([]Standing, error)
 	// Spec returns the definition of one version of a DAG. ErrNotFound when it was never registered.
 	Spec(ctx context.Context, dag, version string) (Spec, error)
 	// DAGVersions returns the versions of a DAG that were ever registered, oldest first; none for a DAG that was not.
@@ -46,6 +50,13 @@ type Reader interface {
 	Workers(ctx context.Context) ([]WorkerRow, error)
 	// Messages returns the newest items of the outbox, for doctor and UI.
 	Messages(ctx context.Context, limit int) ([]MessageRow, error)
+}
+
+// A Standing is what decides which processes may start runs of a DAG.
+type Standing struct {
+	ID      string
+	Version string // that of the latest start of a process
+	Paused  bool
 }
 
 // RunFilter selects runs; zero fields select all.

@@ -89,6 +89,7 @@ type Runtime struct {
 
 	spawn func(*attempt, func()) // runs what an attempt does beside the loops: a goroutine each, but in simulations
 
+	agenda    *agenda       // of the scheduler
 	assetDAGs []string      // DAGs scheduled by assets
 	pinned    []*Definition // DAGs whose runs may be pinned to this process's version
 	ready     chan struct{}
@@ -113,6 +114,7 @@ func NewRuntime(cfg Config) (*Runtime, error) {
 	r.spawn = func(_ *attempt, run func()) { r.bodies.run(run) }
 	r.versions = r.control.WithSecrets(cfg.Secrets).versions
 	r.assetDAGs, r.pinned = r.catalog.byAssets(), r.catalog.pinning()
+	r.agenda = newAgenda(r.catalog)
 	r.control.wake = r.wakeAll
 	r.logs = newLogSink(cfg.Store, cfg.Log)
 	for range completers {

@@ -9,13 +9,21 @@ import (
 )
 
 const (
-	// startBatch bounds how many runs are started, and timerBatch how many timers fire, in one transaction.
+	// startBatch is how many queued runs are started at once at first, and startMost at most: the more there are, the more at once.
+	// timerBatch bounds how many timers fire in one transaction.
 	startBatch = 100
+	startMost  = 1000
 	timerBatch = 200
+	// startTurns bounds how often runs are made and started, and passLimit for how long, before everything else gets its turn.
+	startTurns = 8
+	passLimit  = 500 * time.Millisecond
 	// createBatch is about how many scheduled runs, of any number of DAGs, are made in one transaction.
 	createBatch = 500
+	// dueBatch is how many runs of one DAG are made at once.
+	dueBatch = 100
 	// sweepEvery is how often runs that nothing will move are looked for; see Idle. What it repairs is counted.
 	sweepEvery = 10 * time.Second
+	idleBatch  = 100
 )
 
 // schedule makes scheduled runs, starts queued ones and fires timers, until ctx ends. Any number of processes do so at once: the
@@ -25,110 +33,172 @@ func (r *Runtime) schedule(ctx context.Context) {
 	timer := r.clock.NewTimer(0, "schedule")
 	defer timer.Stop()
 	for {
+		woken := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-r.tick:
+			woken = true
 		}
-		more := false
-		for _, step := range []struct {
-			what string
-			do   func(context.Context) (bool, error)
-		}{
-			{"make scheduled runs", r.makeScheduled},
-			{"make runs triggered by assets", r.makeTriggered},
-			{"release held runs", r.releaseHeld},
-			{"start queued runs", r.startQueued},
-			{"fire timers", r.fireTimers},
-			{"end waits", r.endWaits},
-			{"finish backfills", r.finishBackfills},
-		} {
-			again, err := step.do(ctx)
-			if err != nil {
-				r.warn(ctx, step.what, err)
-			}
-			more = more || again
-		}
+		rest := r.pass(ctx, woken)
 		if now := r.clock.Now(); now.Sub(swept) >= sweepEvery {
 			swept = now
 			if err := r.sweep(ctx); err != nil {
 				r.warn(ctx, "sweep idle runs", err)
 			}
 		}
-		if more {
-			r.stirSchedule()
-		}
-		timer.Reset(r.untilNext(ctx), "schedule")
+		timer.Reset(rest, "schedule")
 	}
 }
 
-// untilNext is how long the scheduler may rest: the poll, or less when a timer falls due before.
+// pass does once all that the scheduler does, and tells how long it may rest. Somebody who woke it waits most likely for a run to start.
+func (r *Runtime) pass(ctx context.Context, woken bool) time.Duration {
+	more, failed := false, false
+	for i, step := range []struct {
+		what string
+		do   func(context.Context) (bool, error)
+	}{
+		{"start queued runs", r.startQueued},
+		{"make scheduled runs", r.makeAndStart},
+		{"make runs triggered by assets", r.makeTriggered},
+		{"release held runs", r.releaseHeld},
+		{"start queued runs", r.startQueued},
+		{"fire timers", r.fireTimers},
+		{"end waits", r.endWaits},
+		{"finish backfills", r.finishBackfills},
+	} {
+		if i == 0 && !woken {
+			continue
+		}
+		again, err := step.do(ctx)
+		if err != nil {
+			r.warn(ctx, step.what, err)
+			failed = true
+		}
+		more = more || again
+	}
+	if more {
+		r.stirSchedule()
+	}
+	if failed {
+		return r.cfg.Poll
+	}
+	return r.untilNext(ctx)
+}
+
+// untilNext is how long the scheduler may rest: the poll, or less when a timer or a run falls due before.
 func (r *Runtime) untilNext(ctx context.Context) time.Duration {
+	rest := max(r.agenda.rest(r.clock.Now(), r.cfg.Poll), time.Millisecond)
 	due, err := r.store.NextTimer(ctx, r.scopes())
 	if err != nil || due.IsZero() {
-		return r.cfg.Poll
+		return rest
 	}
 	now, err := r.store.Now(ctx)
 	if err != nil {
-		return r.cfg.Poll
+		return rest
 	}
-	return min(max(due.Sub(now), time.Millisecond), r.cfg.Poll)
+	return min(max(due.Sub(now), time.Millisecond), rest)
 }
 
-// A dueDAG is a DAG with runs that are due.
+// A dueDAG is a DAG with runs that are due; next is when another falls due after them.
 type dueDAG struct {
-	def    *Definition
+	*appointment
 	status DAGStatus
 	runs   []NewRun
+	next   time.Time
 }
 
-// makeScheduled makes the runs that are due by their DAG's schedule, those of many DAGs in one transaction.
-func (r *Runtime) makeScheduled(ctx context.Context) (bool, error) {
-	statuses, err := r.statuses(ctx)
-	if err != nil {
-		return false, err
+// makeAndStart makes the runs that are due, and starts those of some DAGs before it makes those of others.
+func (r *Runtime) makeAndStart(ctx context.Context) (more bool, err error) {
+	began := r.clock.Now()
+	for range startTurns {
+		if more, err = r.makeScheduled(ctx); err != nil || !more || r.clock.Now().Sub(began) >= passLimit {
+			break
+		}
+		if _, err = r.startQueued(ctx); err != nil {
+			break
+		}
+	}
+	return more, err
+}
+
+// makeScheduled makes runs that are due by their DAG's schedule, those of many DAGs in one transaction; more tells whether others are due.
+func (r *Runtime) makeScheduled(ctx context.Context) (more bool, err error) {
+	a := r.agenda
+	if len(a.all) == 0 {
+		return false, nil
+	}
+	if now := r.clock.Now(); a.roused.IsZero() || now.Sub(a.roused) >= r.cfg.Poll {
+		standings, err := r.standings(ctx)
+		if err != nil {
+			return false, err
+		}
+		a.rouse(func(d *Definition) bool { s := standings[d.Spec.DAG]; return !s.Paused && s.Version == d.Version })
+		a.roused = now
 	}
 	now, err := r.store.Now(ctx)
 	if err != nil {
 		return false, err
 	}
-	more, size := false, 0
-	var due []dueDAG
-	flush := func() error {
-		again, err := r.makeAll(ctx, due, now)
-		more, due, size = more || again, nil, 0
-		return err
+	a.theirs, a.ours = now, r.clock.Now()
+	turn := a.take(now, createBatch)
+	if len(turn) == 0 {
+		return false, nil
 	}
-	for _, id := range r.catalog.ids {
-		d, s := r.catalog.defs[id], statuses[id]
-		if s.ID == "" || s.Paused || d.timetable == nil || !r.schedules(d, s) {
-			continue
-		}
-		if tripped, err := r.tripped(ctx, d, s); err != nil || tripped {
-			if err != nil {
-				return false, err
-			}
-			continue
-		}
-		runs := dueRuns(d, s.RegisteredAt, s.LastScheduled, now)
-		if len(runs) == 0 {
-			continue
-		}
-		due = append(due, dueDAG{d, s, runs})
-		if size += len(runs); size >= createBatch {
-			if err := flush(); err != nil {
-				return false, err
-			}
-		}
-	}
-	return more, flush()
+	err = r.makeTurn(ctx, turn, now)
+	a.put(turn)
+	return err == nil && a.due(now), err
 }
 
-// makeAll makes the due runs of several DAGs; more tells whether one of them may have others.
-func (r *Runtime) makeAll(ctx context.Context, due []dueDAG, now time.Time) (more bool, err error) {
+// makeTurn looks at some DAGs, makes what is due of them, and sets when they are to be looked at next.
+func (r *Runtime) makeTurn(ctx context.Context, turn []*appointment, now time.Time) error {
+	ids := make([]string, len(turn))
+	came := make([]time.Time, len(turn))
+	for i, p := range turn {
+		ids[i], came[i] = p.def.Spec.DAG, p.at
+		p.at = now.Add(r.cfg.Poll) // when what follows fails
+	}
+	heads, err := r.store.DAGHeads(ctx, ids...)
+	if err != nil {
+		return err
+	}
+	statuses := make(map[string]DAGStatus, len(heads))
+	for _, s := range heads {
+		statuses[s.ID] = s
+	}
+	size := 0
+	var due []dueDAG
+	for i, p := range turn {
+		s := statuses[p.def.Spec.DAG]
+		if size >= createBatch {
+			p.at = came[i]
+			continue
+		}
+		if p.awake = !s.Paused && s.Version == p.def.Version; !p.awake {
+			continue
+		}
+		if tripped, err := r.tripped(ctx, p.def, s); err != nil {
+			return err
+		} else if tripped {
+			p.awake = false
+			continue
+		}
+		runs, next := dueRuns(p.def, s.RegisteredAt, s.LastScheduled, now)
+		if len(runs) == 0 {
+			p.at = next
+			continue
+		}
+		due = append(due, dueDAG{p, s, runs, next})
+		size += len(runs)
+	}
+	return r.makeAll(ctx, due, now)
+}
+
+// makeAll makes the due runs of several DAGs.
+func (r *Runtime) makeAll(ctx context.Context, due []dueDAG, now time.Time) error {
 	if len(due) == 0 {
-		return false, nil
+		return nil
 	}
 	var all []NewRun
 	for _, d := range due {
@@ -137,76 +207,66 @@ func (r *Runtime) makeAll(ctx context.Context, due []dueDAG, now time.Time) (mor
 	created, err := r.store.CreateRuns(ctx, all)
 	if err != nil {
 		if len(due) == 1 {
-			return false, fmt.Errorf("DAG %s: %w", due[0].def.Spec.DAG, err)
+			return fmt.Errorf("DAG %s: %w", due[0].def.Spec.DAG, err)
 		}
 		for _, d := range due { // what is wrong with one must not hold up the others
-			again, derr := r.makeAll(ctx, []dueDAG{d}, now)
-			more, err = more || again, errors.Join(err, derr)
+			err = errors.Join(err, r.makeAll(ctx, []dueDAG{d}, now))
 		}
-		return more, err
+		return err
 	}
 	for _, d := range due {
 		answers := created[:len(d.runs)]
 		created = created[len(d.runs):]
-		again := len(d.runs) == startBatch
 		if !slices.ContainsFunc(answers, func(c Created) bool { return !c.Exists }) {
-			if again, err = r.makeDue(ctx, d.def, d.status, d.runs[len(d.runs)-1].Logical, now); err != nil {
-				return false, err
+			if d.next, err = r.makeDue(ctx, d, now); err != nil {
+				return err
 			}
 		}
-		more = more || again
+		d.at = d.next
 	}
-	return more, nil
+	return nil
 }
 
-// makeDue makes the next startBatch runs of a DAG that are due after a date; more tells whether there may be others. Dates that have a run
-// of another type already (a backfill's, a manual one) are passed by.
-func (r *Runtime) makeDue(ctx context.Context, d *Definition, s DAGStatus, last *time.Time, now time.Time) (more bool, err error) {
-	for {
-		due := dueRuns(d, s.RegisteredAt, last, now)
-		if len(due) == 0 {
-			return false, nil
+// makeDue makes the next dueBatch runs of a DAG that are due after those that there are already: a backfill's, manual ones, or those of
+// another process. It returns when to look for others.
+func (r *Runtime) makeDue(ctx context.Context, d dueDAG, now time.Time) (time.Time, error) {
+	for due, next := d.runs, d.next; ; {
+		if due, next = dueRuns(d.def, d.status.RegisteredAt, due[len(due)-1].Logical, now); len(due) == 0 {
+			return next, nil
 		}
 		created, err := r.store.CreateRuns(ctx, due)
 		if err != nil {
-			return false, err
+			return next, err
 		}
-		for _, c := range created {
-			if !c.Exists {
-				return len(due) == startBatch, nil
-			}
+		if slices.ContainsFunc(created, func(c Created) bool { return !c.Exists }) {
+			return next, nil
 		}
-		last = due[len(due)-1].Logical
 	}
 }
 
-// statuses are how the DAGs stand, by id.
-func (r *Runtime) statuses(ctx context.Context) (map[string]DAGStatus, error) {
-	all, err := r.store.DAGHeads(ctx)
+// standings are the versions that DAGs are on, and whether they are paused, by id.
+func (r *Runtime) standings(ctx context.Context) (map[string]Standing, error) {
+	all, err := r.store.Standings(ctx)
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string]DAGStatus, len(all))
+	out := make(map[string]Standing, len(all))
 	for _, s := range all {
 		out[s.ID] = s
 	}
 	return out, nil
 }
 
-// schedules tells whether this process schedules a DAG: one of another version than the latest start's leaves it alone, since two of
-// different crons must not both schedule it.
-func (r *Runtime) schedules(d *Definition, s DAGStatus) bool { return s.Version == d.Version }
-
-// refresh finds out for which DAGs this process has the current version. The others it leaves alone: it starts and claims nothing of
-// them, and only ends what it has begun.
+// refresh finds out for which DAGs this process has the current version, that of the latest start. The others it leaves alone, since two of
+// different crons must not both schedule one: it starts and claims nothing of them, and only ends what it has begun.
 func (r *Runtime) refresh(ctx context.Context) error {
-	statuses, err := r.statuses(ctx)
+	standings, err := r.standings(ctx)
 	if err != nil {
 		return err
 	}
 	current := make([]string, 0, len(r.catalog.ids))
 	for _, id := range r.catalog.ids {
-		if s, ok := statuses[id]; ok && r.schedules(r.catalog.defs[id], s) {
+		if s, ok := standings[id]; ok && s.Version == r.catalog.defs[id].Version {
 			current = append(current, id)
 		}
 	}
@@ -243,14 +303,17 @@ func (r *Runtime) tripped(ctx context.Context, d *Definition, s DAGStatus) (bool
 	return true, r.store.SetPaused(ctx, d.Spec.DAG, true)
 }
 
-// dueRuns lists the runs of a DAG that are due after the last one, at most startBatch.
-func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time) []NewRun {
+// dueRuns lists the runs of a DAG that are due after the last one, at most dueBatch, and tells when to look for the next: when it falls due,
+// and after lookAgain at the latest.
+func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time) (out []NewRun, next time.Time) {
 	line := d.Timeline(registered)
-	var out []NewRun
-	for len(out) < startBatch {
+	for len(out) < dueBatch {
 		iv, ok := line.Next(last, now)
 		if !ok || iv.End.After(now) {
-			break
+			if next = now.Add(lookAgain); ok && iv.End.Before(next) {
+				next = iv.End
+			}
+			return out, next
 		}
 		start, end := iv.Start.UTC(), iv.End.UTC()
 		out = append(out, NewRun{
@@ -259,7 +322,7 @@ func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time
 		})
 		last = &start
 	}
-	return out
+	return out, now
 }
 
 // decision is the Decide of this process that does something to each run, and settles it. do tells whether there is anything to store. Runs
@@ -286,23 +349,34 @@ func (r *Runtime) decisionOf(may func(*machine) bool, do func(m *machine, row Ru
 	}
 }
 
-// startQueued starts queued runs as far as their limits allow.
-func (r *Runtime) startQueued(ctx context.Context) (bool, error) {
-	n := 0
-	err := r.versions.retry(ctx, func() (err error) {
-		n, err = r.store.StartRuns(ctx, r.dags(), startBatch, r.decisionOf((*machine).starts, func(m *machine, _ RunRow, _ Found) bool {
-			m.start()
-			return true
-		}))
-		return err
-	})
-	if n > 0 {
-		r.stirDispatch()
-		if r.cfg.Wake != nil {
-			r.cfg.Wake()
+// startQueued starts queued runs as far as their limits allow; more tells that it stopped before the end, to let others have their turn.
+func (r *Runtime) startQueued(ctx context.Context) (more bool, err error) {
+	began, most := r.clock.Now(), startBatch
+	for range startTurns {
+		n := 0
+		err := r.versions.retry(ctx, func() error {
+			k, err := r.store.StartRuns(ctx, r.dags(), most, r.decisionOf((*machine).starts, func(m *machine, _ RunRow, _ Found) bool {
+				m.start()
+				return true
+			}))
+			n += k
+			return err
+		})
+		if n > 0 {
+			r.stirDispatch()
+			if r.cfg.Wake != nil {
+				r.cfg.Wake()
+			}
 		}
+		if err != nil || n < most {
+			return false, err
+		}
+		if r.clock.Now().Sub(began) >= passLimit {
+			break
+		}
+		most = min(2*most, startMost)
 	}
-	return n == startBatch, err
+	return true, nil
 }
 
 // fireTimers does what is due: retries, pokes, ends of grace and of patience, deadlines.
@@ -339,7 +413,7 @@ func (r *Runtime) finishBackfills(ctx context.Context) (bool, error) {
 // sweep looks for runs that nothing will move and decides them anew. There are none as long as the engine is right; what it finds is
 // counted and logged.
 func (r *Runtime) sweep(ctx context.Context) error {
-	idle, err := r.store.Idle(ctx, r.dags(), startBatch)
+	idle, err := r.store.Idle(ctx, r.dags(), idleBatch)
 	if err != nil || len(idle) == 0 {
 		return err
 	}

@@ -14,13 +14,7 @@ func (s *Store) Claim(ctx context.Context, c engine.ClaimRequest) ([]engine.Leas
 		if s.workers[c.Worker] == nil {
 			return nil, nil
 		}
-		due := s.turns.Due(c.DAGs)
-		var from []*claimant
-		for i, want := range c.DAGs {
-			if d := s.dags[want.ID]; d != nil && !d.status.Paused {
-				from = append(from, &claimant{want: want, dag: d, due: due[i]})
-			}
-		}
+		from := s.claimants(c)
 		kept := map[string]bool{}
 		var out []engine.Leased
 		for len(out) < c.Slots {
@@ -31,12 +25,12 @@ func (s *Store) Claim(ctx context.Context, c engine.ClaimRequest) ([]engine.Leas
 			s.grant(it, c.Worker, c.Lease, now)
 			out = append(out, engine.Leased{Lease: it.lease(), DAG: it.DAG, Try: it.Try, Run: copyRunHead(it.run.row)})
 		}
-		for _, f := range from {
+		for _, f := range from.all {
 			for _, it := range f.passed {
-				f.dag.ready[it.Queue].put(it)
+				f.dag.put(it)
 			}
 		}
-		s.turns.Took(c.DAGs, out)
+		s.turns.Took(from.wants(), out)
 		return out, nil
 	})
 }
@@ -46,6 +40,8 @@ type claimant struct {
 	want   engine.ClaimDAG
 	dag    *dag
 	due    float64
+	order  int // of those that are due at once the one named first goes first
+	index  int
 	got    int
 	passed []*item // out of their piles: what a limit holds back
 }
@@ -54,27 +50,56 @@ func (f *claimant) room() bool {
 	return f.got < f.want.Room && (f.want.MaxActive <= 0 || f.dag.leased < f.want.MaxActive)
 }
 
+// claimants are all those of one claim, and in turn those that may get more.
+type claimants struct {
+	all  []*claimant
+	turn *pile[*claimant]
+}
+
+// claimants finds the DAGs that have ready tasks and are not paused.
+func (s *Store) claimants(c engine.ClaimRequest) *claimants {
+	out := &claimants{turn: newPile(func(a, b *claimant) bool {
+		return a.due < b.due || a.due == b.due && a.order < b.order
+	}, func(f *claimant) *int { return &f.index })}
+	var wants []engine.ClaimDAG
+	for _, want := range c.DAGs {
+		if d := s.dags[want.ID]; d != nil && d.waiting > 0 && !d.status.Paused {
+			out.all = append(out.all, &claimant{want: want, dag: d, order: len(wants)})
+			wants = append(wants, want)
+		}
+	}
+	for i, due := range s.turns.Due(wants) {
+		out.all[i].due = due
+		out.turn.put(out.all[i])
+	}
+	return out
+}
+
+// wants are what the claim asks for of each.
+func (c *claimants) wants() []engine.ClaimDAG {
+	out := make([]engine.ClaimDAG, len(c.all))
+	for i, f := range c.all {
+		out[i] = f.want
+	}
+	return out
+}
+
 // pick takes the next item to be leased out of its pile; nil when there is none. Pools that a task waits for, since they have
 // slots enough for it but not now, are kept for it: what comes after it in this claim gets none of them.
-func (s *Store) pick(from []*claimant, queues []string, kept map[string]bool) *item {
-	done := map[*claimant]bool{}
-	for {
-		var best *claimant
-		for _, f := range from {
-			if !done[f] && f.room() && (best == nil || f.due < best.due) {
-				best = f
-			}
-		}
-		if best == nil {
-			return nil
+func (s *Store) pick(from *claimants, queues []string, kept map[string]bool) *item {
+	for from.turn.Len() > 0 {
+		best := from.turn.takeFirst()
+		if !best.room() {
+			continue
 		}
 		if it := s.pickOf(best, queues, kept); it != nil {
 			best.got++
 			best.due += turns.Step(best.want.Weight)
+			from.turn.put(best)
 			return it
 		}
-		done[best] = true
 	}
+	return nil
 }
 
 func (s *Store) pickOf(f *claimant, queues []string, kept map[string]bool) *item {
@@ -117,7 +142,7 @@ func takeNext(d *dag, queues []string) *item {
 		}
 	}
 	if best != nil {
-		d.ready[best.Queue].remove(best)
+		d.take(best)
 	}
 	return best
 }

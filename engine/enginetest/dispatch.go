@@ -26,30 +26,22 @@ func (s *Store) StartRuns(ctx context.Context, dags []string, limit int, decide 
 type waiting struct {
 	queued *pile[*run]
 	room   int
+	index  int
 }
 
 // startable returns the runs to start next, in order.
 func (s *Store) startable(dags []string, limit int) []*run {
-	var groups []*waiting
+	groups := newPile(func(a, b *waiting) bool { return startsBefore(a.queued.elems[0], b.queued.elems[0]) }, func(g *waiting) *int { return &g.index })
 	for _, d := range s.known(dags) {
-		groups = append(groups, s.waiting(d)...)
+		groups.putAll(s.waiting(d))
 	}
 	var picked []*run
-	for len(picked) < limit {
-		var best *waiting
-		for _, g := range groups {
-			if g.room == 0 || g.queued.Len() == 0 {
-				continue
-			}
-			if best == nil || startsBefore(g.queued.elems[0], best.queued.elems[0]) {
-				best = g
-			}
+	for len(picked) < limit && groups.Len() > 0 {
+		g := groups.takeFirst()
+		picked = append(picked, g.queued.takeFirst())
+		if g.room--; g.room > 0 {
+			groups.put(g)
 		}
-		if best == nil {
-			break
-		}
-		best.room--
-		picked = append(picked, best.queued.takeFirst())
 	}
 	for _, r := range picked { // they are queued until decided
 		r.dag.groups[r.row.Backfill].queued.put(r)
@@ -75,7 +67,7 @@ func (s *Store) waiting(d *dag) []*waiting {
 			room = max(0, min(room, limit-g.running))
 		}
 		if room > 0 {
-			out = append(out, &waiting{g.queued, room})
+			out = append(out, &waiting{queued: g.queued, room: room})
 		}
 	}
 	return out

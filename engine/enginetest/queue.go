@@ -54,7 +54,7 @@ func (s *Store) enqueue(r *run, q engine.QueueItem, now time.Time) {
 		s.grant(it, q.Worker, q.Lease, now)
 		return
 	}
-	r.dag.pileOf(it.Queue).put(it)
+	r.dag.put(it)
 }
 
 // pileOf is where the ready tasks of a queue are.
@@ -65,6 +65,17 @@ func (d *dag) pileOf(queue string) *pile[*item] {
 		d.ready[queue] = p
 	}
 	return p
+}
+
+// put puts an item among the ready ones, and take takes it out.
+func (d *dag) put(it *item) {
+	d.pileOf(it.Queue).put(it)
+	d.waiting++
+}
+
+func (d *dag) take(it *item) {
+	d.ready[it.Queue].remove(it)
+	d.waiting--
 }
 
 // queueName is the name of a queue without the version that its tasks may be pinned to.
@@ -93,7 +104,7 @@ func (s *Store) dequeue(r *run, key engine.TaskKey) {
 	}
 	delete(r.queue, key)
 	if !leased(it.Lease) {
-		r.dag.ready[it.Queue].remove(it)
+		r.dag.take(it)
 		return
 	}
 	r.dag.leased--

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,11 +50,12 @@ func (s *Store) Runs(ctx context.Context, f engine.RunFilter) ([]engine.RunRow, 
 }
 
 func (s *Store) fitting(f engine.RunFilter) []*run {
+	of := slices.Collect(maps.Values(s.dags))
+	if len(f.DAGs) > 0 {
+		of = s.known(f.DAGs)
+	}
 	var out []*run
-	for id, d := range s.dags {
-		if len(f.DAGs) > 0 && !slices.Contains(f.DAGs, id) {
-			continue
-		}
+	for _, d := range of {
 		for _, r := range d.all {
 			if fits(f, r.row) {
 				out = append(out, r)

@@ -21,6 +21,7 @@ type dag struct {
 	running  map[*run]struct{}
 	groups   map[int64]*group        // queued runs: of each backfill, and at 0 of none
 	ready    map[string]*pile[*item] // not leased, by queue
+	waiting  int                     // how many these are
 	leased   int
 	leasedOf map[string]int    // by task
 	held     map[*run]struct{} // queued runs that are held
@@ -69,10 +70,16 @@ func (s *Store) register(rec engine.DAGRecord, now time.Time) engine.DAGStatus {
 	return d.now()
 }
 
-// now returns a copy of how the DAG stands.
-func (d *dag) now() engine.DAGStatus {
+// head is now without the spec.
+func (d *dag) head() engine.DAGStatus {
 	st := d.status
 	st.LastScheduled = copyOf(st.LastScheduled)
+	return st
+}
+
+// now returns a copy of how the DAG stands.
+func (d *dag) now() engine.DAGStatus {
+	st := d.head()
 	st.Spec = copySpec(d.specs[st.Version])
 	return st
 }
@@ -156,9 +163,11 @@ func (s *Store) dag(id string) (*dag, error) {
 
 // known returns those of the DAGs that are registered, each once.
 func (s *Store) known(ids []string) []*dag {
+	seen := make(map[string]bool, len(ids))
 	out := make([]*dag, 0, len(ids))
 	for _, id := range ids {
-		if d := s.dags[id]; d != nil && !slices.Contains(out, d) {
+		if d := s.dags[id]; d != nil && !seen[id] {
+			seen[id] = true
 			out = append(out, d)
 		}
 	}

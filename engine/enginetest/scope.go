@@ -52,8 +52,8 @@ func (s *Store) repin(r *run, version string) {
 			it.Queue = name
 			continue
 		}
-		r.dag.ready[it.Queue].remove(it)
+		r.dag.take(it)
 		it.Queue = name
-		r.dag.pileOf(name).put(it)
+		r.dag.put(it)
 	}
 }

@@ -29,6 +29,9 @@ const (
 
 	readDAGs = `SELECT d.dag_id, d.version, d.paused, d.unpaused_at, d.registered_at, d.max_active_runs, d.seen_at, v.spec::text, ` + lastScheduled + `
 		FROM tidemill.dags d LEFT JOIN tidemill.dag_versions v ON v.dag_id = d.dag_id AND v.version = d.version`
+
+	readHeads = `SELECT d.dag_id, d.version, d.paused, d.unpaused_at, d.registered_at, d.max_active_runs, d.seen_at, ` + lastScheduled + `
+		FROM tidemill.dags d`
 )
 
 // Register implements engine.Registry.
@@ -101,13 +104,40 @@ func (s *Store) DAGStatuses(ctx context.Context) ([]engine.DAGStatus, error) {
 	return out, nil
 }
 
+// DAGStatus implements engine.Reader.
+func (s *Store) DAGStatus(ctx context.Context, dag string) (engine.DAGStatus, error) {
+	out, err := query(ctx, s.look, scanDAG, readDAGs+` WHERE d.dag_id = $1`, dag)
+	if err == nil && len(out) == 0 {
+		err = engine.ErrNotFound
+	}
+	if err != nil {
+		return engine.DAGStatus{}, fmt.Errorf("read DAG %q: %w", dag, err)
+	}
+	return out[0], nil
+}
+
 // DAGHeads implements engine.Reader: by id.
-func (s *Store) DAGHeads(ctx context.Context) ([]engine.DAGStatus, error) {
+func (s *Store) DAGHeads(ctx context.Context, dags ...string) ([]engine.DAGStatus, error) {
+	sql, args := readHeads, []any{}
+	if len(dags) > 0 {
+		sql, args = readHeads+` WHERE d.dag_id = ANY($1)`, append(args, dags)
+	}
 	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (d engine.DAGStatus, err error) {
 		return d, row.Scan(&d.ID, &d.Version, &d.Paused, &d.UnpausedAt, &d.RegisteredAt, &d.MaxActiveRuns, &d.SeenAt, &d.LastScheduled)
-	}, `SELECT d.dag_id, d.version, d.paused, d.unpaused_at, d.registered_at, d.max_active_runs, d.seen_at, `+lastScheduled+` FROM tidemill.dags d ORDER BY d.dag_id`)
+	}, sql+` ORDER BY d.dag_id`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read the heads of DAGs: %w", err)
+	}
+	return out, nil
+}
+
+// Standings implements engine.Reader.
+func (s *Store) Standings(ctx context.Context) ([]engine.Standing, error) {
+	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (d engine.Standing, err error) {
+		return d, row.Scan(&d.ID, &d.Version, &d.Paused)
+	}, `SELECT dag_id, version, paused FROM tidemill.dags`)
+	if err != nil {
+		return nil, fmt.Errorf("read how DAGs stand: %w", err)
 	}
 	return out, nil
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/tidemill/tidemill/engine"
@@ -99,17 +101,21 @@ func NextRun(st engine.DAGStatus, now time.Time) (engine.Interval, bool) {
 
 // status finds a DAG.
 func (s *server) status(ctx context.Context, id string) (engine.DAGStatus, error) {
-	all, err := s.Store.DAGStatuses(ctx)
+	if utf8.ValidString(id) && strings.IndexByte(id, 0) < 0 { // no other DAG is called so, and PostgreSQL refuses to look it up
+		st, err := s.Store.DAGStatus(ctx, id)
+		if !errors.Is(err, engine.ErrNotFound) {
+			return st, err
+		}
+	}
+	all, err := s.Store.Standings(ctx)
 	if err != nil {
 		return engine.DAGStatus{}, err
 	}
-	var ids []string
-	for _, st := range all {
-		if st.ID == id {
-			return st, nil
-		}
-		ids = append(ids, st.ID)
+	ids := make([]string, len(all))
+	for i, st := range all {
+		ids[i] = st.ID
 	}
+	slices.Sort(ids)
 	return engine.DAGStatus{}, fail(http.StatusNotFound, "The Dag with ID: `%s` was not found%s", id, engine.Near(id, ids))
 }
 
