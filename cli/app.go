@@ -187,7 +187,7 @@ func (a *app) close(ctx context.Context) error {
 func (a *app) serve(ctx context.Context, l net.Listener) error {
 	config := web.Config{
 		Control: a.runtime.Control(), Store: a.store, Version: version(), Build: build(), Log: a.log, Clock: quartz.NewReal(),
-		Ready: func(ctx context.Context) error { _, err := a.store.Now(ctx); return err },
+		Ready: a.ready,
 	}
 	if a.platform != nil {
 		config.Lake = func(ctx context.Context) (any, error) { return a.platform.lake.Status(ctx) }
@@ -197,6 +197,17 @@ func (a *app) serve(ctx context.Context, l net.Listener) error {
 		return err
 	}
 	return web.Serve(ctx, l, handler, a.log)
+}
+
+// ready errs until the DAGs are registered and this process has joined, and when the database does not answer.
+func (a *app) ready(ctx context.Context) error {
+	select {
+	case <-a.runtime.Ready():
+	default:
+		return errors.New("the DAGs are not registered yet")
+	}
+	_, err := a.store.Now(ctx)
+	return err
 }
 
 // address is where people find a listener.

@@ -78,7 +78,8 @@ type Dispatcher interface {
 	// StartRuns picks up to limit queued runs of the DAGs given: not those of paused DAGs or paused backfills, not more
 	// than each DAG's and backfill's limit of running runs allows (two processes never exceed it together), scheduled
 	// before manual before backfill, then by order and key. It locks them, calls decide and stores what it returns, as in
-	// Transition. It returns the number of runs it handed to decide.
+	// Transition, in one transaction or several. It returns the number of runs it handed to decide; after an error those of the transactions
+	// before.
 	StartRuns(ctx context.Context, dags []string, limit int, decide Decide) (int, error)
 
 	// DueTimers returns up to limit timers that are due by the store's clock, for runs of the DAGs given.

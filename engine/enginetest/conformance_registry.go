@@ -20,6 +20,30 @@ var registryCases = []conformanceCase{
 			want[i].Spec = engine.Spec{}
 		}
 		equal(f, "heads", got[[]engine.DAGStatus](f)(f.DAGHeads(f.ctx)), want)
+		equal(f, "the head of one", got[[]engine.DAGStatus](f)(f.DAGHeads(f.ctx, "e", "nobody")), want[1:])
+	}},
+	{"one DAG has the status that it has among all", func(f *fixture) {
+		f.twoDAGs()
+		at := Epoch
+		f.queuedAs(engine.NewRun{DAG: "e", Type: engine.ScheduledRun, Logical: &at}, 1)
+		equal(f, "status", got[engine.DAGStatus](f)(f.DAGStatus(f.ctx, "e")), f.status("e"))
+		if _, err := f.DAGStatus(f.ctx, "nobody"); !errors.Is(err, engine.ErrNotFound) {
+			f.Errorf("status of what there is not: %v, want ErrNotFound", err)
+		}
+	}},
+	{"standings tell of all DAGs their version and whether they are paused", func(f *fixture) {
+		f.twoDAGs()
+		f.ok(f.SetPaused(f.ctx, "d", true))
+		found := map[string]engine.Standing{}
+		for _, s := range got[[]engine.Standing](f)(f.Standings(f.ctx)) {
+			found[s.ID] = s
+		}
+		want := map[string]engine.Standing{}
+		for _, id := range []string{"d", "e"} {
+			st := f.status(id)
+			want[id] = engine.Standing{ID: id, Version: st.Version, Paused: st.Paused}
+		}
+		equal(f, "standings", found, want)
 	}},
 	{"a transition and a start of runs tell which version their DAG is on", func(f *fixture) {
 		f.dag("d", 0)

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -49,6 +50,19 @@ var startRunsCases = []conformanceCase{
 			count[f.row(k).DAG]++
 		}
 		equal(f, "started", count, map[string]int{"d": 1, "e": 2})
+	}},
+	{"what waits behind full limits, however much, does not hide what may start", func(f *fixture) {
+		var full []string
+		for i := range 5 {
+			id := fmt.Sprint("full", i)
+			f.dag(id, 1)
+			f.run(id)
+			f.queued(id, 4)
+			full = append(full, id)
+		}
+		f.dag("d", 0)
+		key := f.queued("d", 1)
+		equal(f, "started", f.start(2, append(full, "d")...), key)
 	}},
 	{"a backfill's runs count against its limit alone", startBackfills},
 	{"a paused DAG starts none", func(f *fixture) {

@@ -19,8 +19,8 @@ const (
 // A Waker hints at work to whoever waits on the same database. It is only a hint: notifications may be lost, and
 // polling stays the truth.
 type Waker interface {
-	// Wake lets all waiting processes know, this one included, that there may be something to do. It returns at once;
-	// calls close together become one notification. It errs only when ctx has ended.
+	// Wake lets all other waiting processes know that there may be something to do; this one, which knows, only behind a pooler. It returns
+	// at once; calls close together become one notification. It errs only when ctx has ended.
 	Wake(ctx context.Context) error
 	// Woken returns a channel that receives after a Wake of any process; several in a row may come as one. It is closed
 	// when ctx ends or the store is closed. It errs when it cannot start to listen.
@@ -59,7 +59,7 @@ func (s *Store) startWaker(ctx context.Context) {
 func (s *Store) notify(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeLimit)
 	defer cancel()
-	_, err := s.look.Exec(ctx, `SELECT pg_notify($1, ''), nextval('tidemill.wakes')`, wakeChannel)
+	_, err := s.look.Exec(ctx, `SELECT pg_notify($1, $2), nextval('tidemill.wakes')`, wakeChannel, s.app)
 	return err
 }
 
@@ -163,7 +163,9 @@ func (s *Store) heard(ctx context.Context, conn *pgx.Conn, woken chan<- struct{}
 			s.log.Warn("cannot listen for wake-ups", "error", err)
 			return nil
 		}
-	} else if _, err := conn.WaitForNotification(ctx); err != nil {
+	} else if n, err := conn.WaitForNotification(ctx); err == nil && n.Payload == s.app {
+		return conn // its own
+	} else if err != nil {
 		if ctx.Err() == nil {
 			s.log.Warn("lost the connection that listens for wake-ups", "error", err)
 		}

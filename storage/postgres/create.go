@@ -1,0 +1,162 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/engine"
+)
+
+const (
+	insertRuns = `INSERT INTO tidemill.runs (dag_id, run_id, run_type, logical_date, interval_start, interval_end, params, version, backfill_id,
+			position, triggered_by, note, priority, deadline, only_tasks, ignore_past, hold, queued_at, state)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, now(), 'queued')
+		ON CONFLICT DO NOTHING RETURNING id`
+
+	findRun = `SELECT id FROM tidemill.runs WHERE dag_id = $1 AND (logical_date = $2 OR run_id = $3) ORDER BY logical_date = $2 DESC NULLS LAST LIMIT 1`
+
+	insertDeadline = `INSERT INTO tidemill.timers (run_id, task_id, map_index, kind, dag_id, due_at)
+		SELECT r.id, '', -1, $2, r.dag_id, r.queued_at + r.deadline FROM tidemill.runs r WHERE r.id = ANY($1)`
+)
+
+// CreateRuns implements engine.Registry, in two round trips. A DAG that was never registered is engine.ErrNotFound.
+func (s *Store) CreateRuns(ctx context.Context, runs []engine.NewRun) ([]engine.Created, error) {
+	if len(runs) == 0 {
+		return nil, nil
+	}
+	c := creation{runs: runs}
+	err := s.repeat(ctx, func(ctx context.Context) error {
+		conn, err := s.look.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		defer rollback(ctx, conn.Conn())
+		var xid string
+		b := &pgx.Batch{}
+		s.look.queueBegin(b)
+		c.queue(b)
+		b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(row pgx.Row) error { return row.Scan(&xid) })
+		if err := conn.SendBatch(ctx, b).Close(); err != nil {
+			return beforeCommit(conn.Conn(), err)
+		}
+		if err := c.known(); err != nil {
+			return err
+		}
+		b = &pgx.Batch{}
+		c.queueRest(b)
+		b.Queue("COMMIT")
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitLimit)
+		defer cancel()
+		if err := conn.SendBatch(last, b).Close(); err != nil {
+			if lost(err) && conn.Conn().IsClosed() {
+				return s.settle(ctx, xid, err)
+			}
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("create %d runs: %w", len(runs), err)
+	}
+	return c.out, nil
+}
+
+// createRuns is CreateRuns within a transaction.
+func createRuns(ctx context.Context, tx pgx.Tx, runs []engine.NewRun) ([]engine.Created, error) {
+	if len(runs) == 0 {
+		return []engine.Created{}, nil
+	}
+	c := creation{runs: runs}
+	b := &pgx.Batch{}
+	c.queue(b)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return nil, err
+	}
+	if err := c.known(); err != nil {
+		return nil, err
+	}
+	b = &pgx.Batch{}
+	c.queueRest(b)
+	return c.out, tx.SendBatch(ctx, b).Close()
+}
+
+// A creation inserts runs, pipelined. A run that is there already, committed or not, makes the insertion wait for it and
+// then do nothing; it is looked up in a later statement, which sees it.
+type creation struct {
+	runs    []engine.NewRun
+	out     []engine.Created
+	missing []string // DAGs that were never registered
+}
+
+// queue queues the insertions. It can be called again when the transaction is repeated.
+func (c *creation) queue(b *pgx.Batch) {
+	c.out, c.missing = make([]engine.Created, len(c.runs)), nil
+	b.Queue(unregistered, dagsOf(c.runs)).Query(func(rows pgx.Rows) (err error) {
+		c.missing, err = pgx.CollectRows(rows, pgx.RowTo[string])
+		return err
+	})
+	for i := range c.runs {
+		r := &c.runs[i]
+		b.Queue(insertRuns, r.DAG, r.RunID, string(r.Type), r.Logical, r.Start, r.End, r.Params, r.Version, r.Backfill,
+			r.Order, clean(r.TriggeredBy), clean(r.Note), r.Priority, r.Deadline, r.OnlyTasks, r.IgnorePast, r.Hold).Query(func(rows pgx.Rows) error {
+			keys, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+			if len(keys) > 0 {
+				c.out[i].Key = keys[0]
+			}
+			return err
+		})
+	}
+}
+
+// known errs when a DAG was never registered.
+func (c *creation) known() error {
+	if len(c.missing) > 0 {
+		return fmt.Errorf("DAG %q: %w", c.missing[0], engine.ErrNotFound)
+	}
+	return nil
+}
+
+// queueRest queues what follows from the insertions: the runs that were there already are looked up, and deadlines are set.
+func (c *creation) queueRest(b *pgx.Batch) {
+	var timed []int64
+	for i := range c.runs {
+		switch r := &c.runs[i]; {
+		case c.out[i].Key == 0:
+			c.out[i].Exists = true
+			b.Queue(findRun, r.DAG, r.Logical, r.RunID).QueryRow(func(row pgx.Row) error { return row.Scan(&c.out[i].Key) })
+		case r.Deadline > 0:
+			timed = append(timed, c.out[i].Key)
+		}
+	}
+	if len(timed) > 0 {
+		b.Queue(insertDeadline, timed, string(engine.TimerDeadline))
+	}
+}
+
+const unregistered = `SELECT c.dag_id FROM unnest($1::text[]) AS c(dag_id)
+	WHERE NOT EXISTS (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id)`
+
+// dagsOf are the DAGs of some runs, each once.
+func dagsOf(runs []engine.NewRun) []string {
+	seen := map[string]bool{}
+	var ids []string
+	for i := range runs {
+		if id := runs[i].DAG; !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func registered(ctx context.Context, tx pgx.Tx, runs []engine.NewRun) error {
+	c := creation{}
+	var err error
+	if c.missing, err = query(ctx, tx, pgx.RowTo[string], unregistered, dagsOf(runs)); err != nil {
+		return err
+	}
+	return c.known()
+}
