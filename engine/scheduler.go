@@ -230,7 +230,8 @@ func (r *Runtime) makeAll(ctx context.Context, due []dueDAG, now time.Time) erro
 // makeDue makes the next dueBatch runs of a DAG that are due after those that there are already: a backfill's, manual ones, or those of
 // another process. It returns when to look for others.
 func (r *Runtime) makeDue(ctx context.Context, d dueDAG, now time.Time) (time.Time, error) {
-	for due, next := d.runs, d.next; ; {
+	for due := d.runs; ; {
+		var next time.Time
 		if due, next = dueRuns(d.def, d.status.RegisteredAt, due[len(due)-1].Logical, now); len(due) == 0 {
 			return next, nil
 		}
