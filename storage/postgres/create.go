@@ -34,11 +34,11 @@ func (s *Store) CreateRuns(ctx context.Context, runs []engine.NewRun) ([]engine.
 		}
 		defer conn.Release()
 		defer rollback(ctx, conn.Conn())
-		var xid string
+		var m mark
 		b := &pgx.Batch{}
 		s.look.queueBegin(b)
 		c.queue(b)
-		b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(row pgx.Row) error { return row.Scan(&xid) })
+		b.Queue(`SELECT ` + markColumns).QueryRow(func(row pgx.Row) error { return row.Scan(m.targets()...) })
 		if err := conn.SendBatch(ctx, b).Close(); err != nil {
 			return beforeCommit(conn.Conn(), err)
 		}
@@ -52,7 +52,7 @@ func (s *Store) CreateRuns(ctx context.Context, runs []engine.NewRun) ([]engine.
 		defer cancel()
 		if err := conn.SendBatch(last, b).Close(); err != nil {
 			if lost(err) && conn.Conn().IsClosed() {
-				return s.settle(ctx, xid, err)
+				return s.settle(ctx, m, err)
 			}
 			return err
 		}
