@@ -86,10 +86,10 @@ func (d *database) stop(ctx context.Context, immediately bool) error {
 	return d.server.Stop(ctx)
 }
 
-// restart stops the server, keeps it away for a while and starts it again.
+// restart stops the server, keeps it away for a while and starts it again, whether or not ctx ends meanwhile.
 func (d *database) restart(ctx context.Context, immediately bool, away time.Duration) error {
 	d.gone.Store(true)
-	if err := d.stop(ctx, immediately); err != nil {
+	if err := d.stop(context.WithoutCancel(ctx), immediately); err != nil {
 		return err
 	}
 	_ = pause(ctx, away)

@@ -45,8 +45,15 @@ func (p *people) meddle(ctx context.Context) {
 			p.t.Errorf("%s: %v", what, err)
 		}
 	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
 	for _, id := range p.control.Catalog().IDs() {
-		for p.control.SetPaused(context.WithoutCancel(ctx), id, false) != nil && pause(p.t.Context(), 50*time.Millisecond) == nil { //nolint:revive // the loop is its condition
+		err := p.control.SetPaused(last, id, false)
+		for ; err != nil && pause(last, 50*time.Millisecond) == nil; err = p.control.SetPaused(last, id, false) { //nolint:revive // the loop is its condition
+		}
+		if err != nil {
+			p.t.Errorf("unpause %s: %v", id, err)
+			return
 		}
 	}
 }
