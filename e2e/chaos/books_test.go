@@ -39,7 +39,9 @@ var books = []struct{ fault, sql string }{
 		ON (e.run, e.task, e.element, e.try) = (s.run_id, s.task_id, s.map_index, s.try) WHERE s.run_id IS NULL`},
 	{"a success did nothing", `SELECT s.run_id, s.task_id, s.map_index, s.try FROM (` + ours + `) s
 		WHERE NOT EXISTS (SELECT FROM chaos.begun b WHERE (b.run, b.task, b.element, b.try) = (s.run_id, s.task_id, s.map_index, s.try) AND (b.done OR b.task LIKE 'tx\_%'))`},
-	{"a try was begun twice", `SELECT run, task, element, try, count(*), string_agg(worker, ' ') FROM chaos.begun GROUP BY 1, 2, 3, 4 HAVING count(*) > 1`},
+	// (A body that writes through Tx runs again in its process when that transaction is lost.)
+	{"a try was begun twice", `SELECT run, task, element, try, count(*), string_agg(worker, ' ') FROM chaos.begun GROUP BY 1, 2, 3, 4
+		HAVING count(*) > 1 AND (count(DISTINCT worker) > 1 OR task NOT LIKE 'tx\_%')`},
 	{"an output is of another attempt", `SELECT * FROM (SELECT s.run_id, s.task_id, s.map_index, s.try, CASE jsonb_typeof(j) WHEN 'array' THEN j -> 0 ELSE j END AS j
 			FROM (` + ours + `) s CROSS JOIN LATERAL (SELECT tidemill.as_text(s.output)::jsonb AS j) o) s
 		WHERE ((j ->> 'run')::bigint, j ->> 'task', (j ->> 'element')::int, (j ->> 'try')::int) IS DISTINCT FROM (run_id, task_id, map_index, try)
