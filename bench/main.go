@@ -45,7 +45,7 @@ var errInterrupted = errors.New("interrupted")
 func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := flags.String("only", "", "measure these only: of "+strings.Join(names(), ","))
-	small := flags.Bool("quick", false, "smaller sizes and one round: ends within 90 seconds")
+	small := flags.Bool("quick", false, "smaller sizes and one round")
 	rounds := flags.Int("rounds", 0, "measure each benchmark so often; 0: as often as its README says")
 	inJSON := flags.Bool("json", false, "print one JSON object")
 	inMarkdown := flags.Bool("markdown", false, "print the rows of the table in README.md")

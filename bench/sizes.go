@@ -35,7 +35,7 @@ var full = sizes{
 	jobs: 50_000, hops: 500, commits: 3000, ingested: 1_000_000, loaded: 200_000,
 }
 
-// quick ends within 90 seconds, all benchmarks together.
+// quick is for a look: one round of everything takes a few minutes.
 var quick = sizes{
 	fanRuns: 100, chainRuns: 250, oneByOne: 5, triggers: 60, startDAGs: 50, idleSettle: 3 * time.Second, idleWatch: 7 * time.Second,
 	minutelyDAGs: 500, minutelySchedule: "@every 4s", minutelyPeriod: 4 * time.Second, minutelyPeriods: 1, virtualFor: time.Second, mapped: 1000, logged: 16 << 20,
