@@ -130,8 +130,8 @@ func (p plan) play(t *rapid.T, tb testing.TB, pick func(n int) int) string {
 	return outcome(s.String())
 }
 
-// outcome leaves out whether a mapped task that its upstreams have failed had been expanded before: that depends on what ended first, and says
-// nothing of what has become of it.
+// outcome leaves out whether a task mapped element by element that its upstreams have failed had been expanded before: that depends on what
+// ended first, and says nothing of what has become of it.
 func outcome(states string) string {
 	words := strings.Fields(states)
 	for i, w := range words {

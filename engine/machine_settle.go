@@ -78,7 +78,8 @@ func (t *Task) listName() string {
 }
 
 // elements says how many instances a mapped task has; ready tells whether that is known, else it is decided as a whole where that is
-// certain. −1: what it is mapped over has left no list.
+// certain. −1: what it is mapped over has left no list. All its upstreams must let it run before its list is looked at: were it expanded
+// as soon as the list is there, one whose list is empty would be skipped or upstream_failed by what ended first.
 func (m *machine) elements(t *Task) (n int, ready bool) {
 	if from := &m.states.Tasks[t.over.index]; from.Mapped && !t.overAll {
 		return len(from.Instances), true // element by element: each waits for its own
@@ -89,6 +90,8 @@ func (m *machine) elements(t *Task) (n int, ready bool) {
 		return 0, false
 	case VerdictUpstreamFailed:
 		m.decide(t, &m.states.Tasks[t.index].Instances[0], -1, UpstreamFailed, why)
+		return 0, false
+	case VerdictWait:
 		return 0, false
 	}
 	n = 1

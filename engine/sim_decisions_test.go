@@ -62,6 +62,9 @@ func (v *view) unmapped(t *engine.TaskSpec, st *engine.TaskStates) {
 	}
 	due := v.a.book.due(t, -1)
 	n, ok := v.a.book.elements(t)
+	if byElement := t.MapCross == "" && v.a.book.task(t.MapOver).Mapped; !byElement {
+		ok = ok && due == engine.Queued // its list is not looked at before its rule holds
+	}
 	want := engine.None
 	switch {
 	case due == engine.Skipped || due == engine.UpstreamFailed:
