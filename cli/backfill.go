@@ -14,10 +14,10 @@ func (c *command) backfill() *cobra.Command {
 	b := group("backfill", "Run a DAG for every logical date of a range")
 	b.AddCommand(c.backfillCreate(), c.backfillList(), c.backfillShow(),
 		c.backfillDo("pause", "Start no further run of a backfill", func(ctx context.Context, cl *client, id int64) error {
-			return cl.control.PauseBackfill(ctx, id, true)
+			return cl.control.PauseBackfill(ctx, id, true, "cli")
 		}),
 		c.backfillDo("resume", "Let a paused backfill go on", func(ctx context.Context, cl *client, id int64) error {
-			return cl.control.PauseBackfill(ctx, id, false)
+			return cl.control.PauseBackfill(ctx, id, false, "cli")
 		}),
 		c.backfillCancel())
 	return b

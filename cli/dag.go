@@ -204,7 +204,7 @@ func (c *command) dagPause(use string, paused bool) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " DAG", Short: short, Example: "  tidemill dag " + use + " daily_transactions", Args: arguments("DAG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.SetPaused(cmd.Context(), args[0], paused) })
+			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.SetPaused(cmd.Context(), args[0], paused, "cli") })
 		},
 	}
 }

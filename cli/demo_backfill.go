@@ -120,7 +120,7 @@ func (a *app) finishOpen(ctx context.Context, story *story, from, to lake.Day) e
 			continue
 		}
 		if b.Paused && b.TriggeredBy == triggeredByDemo { // it was stopped while it made the backfill
-			if err := a.runtime.Control().PauseBackfill(ctx, b.ID, false); err != nil {
+			if err := a.runtime.Control().PauseBackfill(ctx, b.ID, false, triggeredByDemo); err != nil {
 				return fmt.Errorf("resume backfill %d: %w", b.ID, err)
 			}
 		}

@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -65,6 +67,10 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 	}
 	// While runs are being cleared the backfill is paused, so that it neither starts nor ends before all of them are part of it.
 	b.Paused = len(adopt) > 0
+	act := c.act(ActCreateBackfill, r.By, map[string]any{"from_date": r.From, "to_date": r.To, "reprocess_behavior": r.Reprocess, "run_backwards": r.Backwards,
+		"max_active_runs": r.MaxActiveRuns, "dag_run_conf": json.RawMessage(r.Params), "task_ids": r.Tasks, "runs_created": len(b.Runs), "runs_cleared": len(adopt)})
+	act.DAG = r.DAG
+	b.Acts = []AuditEntry{act}
 	id, _, err := c.store.CreateBackfill(ctx, b)
 	if err != nil {
 		return BackfillPlan{}, err
@@ -73,7 +79,7 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 		if err := c.store.AdoptRuns(ctx, id, []int64{run.Key}); err != nil {
 			return BackfillPlan{}, err
 		}
-		if _, err := c.Clear(ctx, r.DAG, run.RunID, Selection{Tasks: r.Tasks}, false, r.By); err != nil {
+		if _, err := c.clear(ctx, r.DAG, run.RunID, Selection{Tasks: r.Tasks}, false, r.By, id); err != nil {
 			return BackfillPlan{}, fmt.Errorf("backfill %d is paused: clear %s: %w", id, run.RunID, err)
 		}
 	}
@@ -187,11 +193,16 @@ func (c *Control) checkSubset(ctx context.Context, d *Definition, tasks []string
 }
 
 // PauseBackfill pauses or resumes a backfill: a paused one starts no run. A finished one is ErrConflict.
-func (c *Control) PauseBackfill(ctx context.Context, id int64, paused bool) error {
-	if err := c.openBackfill(ctx, id); err != nil {
+func (c *Control) PauseBackfill(ctx context.Context, id int64, paused bool, by string) error {
+	b, err := c.openBackfill(ctx, id)
+	if err != nil {
 		return err
 	}
-	if err := c.store.SetBackfillPaused(ctx, id, paused); err != nil {
+	event := ActPauseBackfill
+	if !paused {
+		event = ActUnpauseBackfill
+	}
+	if err := c.store.SetBackfillPaused(ctx, id, paused, c.actOnBackfill(b, event, by, nil)); err != nil {
 		return err
 	}
 	c.wake()
@@ -200,10 +211,11 @@ func (c *Control) PauseBackfill(ctx context.Context, id int64, paused bool) erro
 
 // CancelBackfill ends a backfill: its queued runs fail; with running, those that run are cancelled too. A finished one is ErrConflict.
 func (c *Control) CancelBackfill(ctx context.Context, id int64, running bool, by string) error {
-	if err := c.openBackfill(ctx, id); err != nil {
+	b, err := c.openBackfill(ctx, id)
+	if err != nil {
 		return err
 	}
-	if err := c.store.EndBackfill(ctx, id, true); err != nil {
+	if err := c.store.EndBackfill(ctx, id, true, c.actOnBackfill(b, ActCancelBackfill, by, map[string]any{"running": running})); err != nil {
 		return err
 	}
 	states := []RunState{RunQueued}
@@ -215,7 +227,7 @@ func (c *Control) CancelBackfill(ctx context.Context, id int64, running bool, by
 		return err
 	}
 	for _, row := range rows {
-		if err := c.MarkRun(ctx, row.DAG, row.RunID, RunFailed, by); err != nil {
+		if err := c.markRun(ctx, row.DAG, row.RunID, RunFailed, by, id); err != nil {
 			return fmt.Errorf("cancel %s: %w", row.RunID, err)
 		}
 	}
@@ -223,13 +235,19 @@ func (c *Control) CancelBackfill(ctx context.Context, id int64, running bool, by
 	return nil
 }
 
-func (c *Control) openBackfill(ctx context.Context, id int64) error {
+func (c *Control) openBackfill(ctx context.Context, id int64) (BackfillRow, error) {
 	b, err := c.store.Backfill(ctx, id)
-	if err != nil {
-		return err
+	if err == nil && b.CompletedAt != nil {
+		err = fmt.Errorf("backfill %d is finished: %w", id, ErrConflict)
 	}
-	if b.CompletedAt != nil {
-		return fmt.Errorf("backfill %d is finished: %w", id, ErrConflict)
-	}
-	return nil
+	return b, err
+}
+
+// actOnBackfill makes the entry of what a person does to a backfill.
+func (c *Control) actOnBackfill(b BackfillRow, event, by string, told map[string]any) AuditEntry {
+	all := map[string]any{"backfill_id": b.ID}
+	maps.Copy(all, told)
+	act := c.act(event, by, all)
+	act.DAG = b.DAG
+	return act
 }

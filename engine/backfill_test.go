@@ -119,7 +119,7 @@ func TestBackfillsThatAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Control().PauseBackfill(t.Context(), plan.ID, true); err != nil {
+	if err := r.Control().PauseBackfill(t.Context(), plan.ID, true, "test"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Control().Backfill(t.Context(), order("2024-01-08", "2024-01-09", engine.ReprocessNone), false); !errors.Is(err, engine.ErrConflict) {
@@ -186,7 +186,7 @@ func TestBackfillKeepsItsLimit(t *testing.T) {
 
 func TestBackfillPausesAndResumes(t *testing.T) {
 	store, r, id, _, release := backfilling(t)
-	if err := r.Control().PauseBackfill(t.Context(), id, true); err != nil {
+	if err := r.Control().PauseBackfill(t.Context(), id, true, "test"); err != nil {
 		t.Fatal(err)
 	}
 	release()
@@ -195,7 +195,7 @@ func TestBackfillPausesAndResumes(t *testing.T) {
 	if got := counts(t, store, id); got[engine.RunQueued] != 3 {
 		t.Errorf("paused, its runs are %v", got)
 	}
-	if err := r.Control().PauseBackfill(t.Context(), id, false); err != nil {
+	if err := r.Control().PauseBackfill(t.Context(), id, false, "test"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "all succeed", func() bool { return counts(t, store, id)[engine.RunSuccess] == 5 })

@@ -92,7 +92,7 @@ func TestMissedRuns(t *testing.T) {
 func TestPausedDAGStartsNothing(t *testing.T) {
 	store, clock := dated(t, "2024-01-05T10:00")
 	r := running(t, store, nil, daily(), probe())
-	if err := r.Control().SetPaused(t.Context(), "daily", true); err != nil {
+	if err := r.Control().SetPaused(t.Context(), "daily", true, "test"); err != nil {
 		t.Fatal(err)
 	}
 	clock.Set(day("2024-01-07T12:00"))
@@ -104,7 +104,7 @@ func TestPausedDAGStartsNothing(t *testing.T) {
 	if v := seen(t, store, row); v.Run.State != engine.RunQueued || v.Tasks[0].Reason != "the DAG is paused" {
 		t.Errorf("a run of the paused DAG is %s: %s", v.Run.State, v.Tasks[0].Reason)
 	}
-	if err := r.Control().SetPaused(t.Context(), "daily", false); err != nil {
+	if err := r.Control().SetPaused(t.Context(), "daily", false, "test"); err != nil {
 		t.Fatal(err)
 	}
 	over(t, r, row)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -102,9 +103,12 @@ func (c *Control) Answer(ctx context.Context, key TaskKey, dag, run, choice, by 
 	}
 	return c.change(ctx, dag, run, by, false, false, func(m *machine) error {
 		key.Run = m.row.Key
+		act := c.actOf(&m.row, ActAnswer, by, map[string]any{"chosen_options": []string{choice}})
+		act.Task, act.MapIndex, act.Try = key.Task, key.MapIndex, m.tryOf(key.Task, key.MapIndex)
 		if !m.answer(key, choice) {
 			return fmt.Errorf("question %s of run %s of %s: it is not open: %w", key.Task, run, dag, ErrConflict)
 		}
+		m.change.Acts = append(m.change.Acts, act)
 		return nil
 	})
 }
@@ -123,22 +127,58 @@ func (c *Control) UpdateAsset(ctx context.Context, a Asset, extra []byte, by str
 	if err := c.refuseIn("extra", string(extra)); err != nil {
 		return err
 	}
-	if err := c.store.EmitAsset(ctx, AssetEvent{Asset: string(a), Extra: extra, MapIndex: -1, Task: by}); err != nil {
+	told := map[string]any{"asset": a}
+	if len(extra) > 0 {
+		told["extra"] = json.RawMessage(extra)
+	}
+	if err := c.store.EmitAsset(ctx, AssetEvent{Asset: string(a), Extra: extra, MapIndex: -1, Task: by}, c.act(ActUpdateAsset, by, told)); err != nil {
 		return err
 	}
 	c.wake()
 	return nil
 }
 
+// DropPending makes the updates of an asset that a DAG has not run for yet pending no more, and returns how many there were: those of before a
+// time, or all when it is zero. "" stands for every DAG, or for every asset.
+func (c *Control) DropPending(ctx context.Context, dag string, asset Asset, before time.Time, by string) (int, error) {
+	event, told := ActDropPending, map[string]any{}
+	switch {
+	case dag == "":
+		event = ActDropPendingAsset
+	case asset != "":
+		event = ActDropPendingOne
+	}
+	if asset != "" {
+		told["asset"] = asset
+	}
+	if !before.IsZero() {
+		told["before"] = before
+	}
+	act := c.act(event, by, told)
+	act.DAG = dag
+	return c.store.DropPending(ctx, dag, string(asset), before, act)
+}
+
 // SetPool makes or changes a pool.
-func (c *Control) SetPool(ctx context.Context, p Pool) error {
+func (c *Control) SetPool(ctx context.Context, p Pool, by string) error {
 	if err := checkID("pool", p.Name); err != nil {
 		return &InvalidError{Field: "name", Message: err.Error()}
 	}
 	if p.Slots < 0 || p.Slots > 1<<30 {
 		return &InvalidError{Field: "slots", Message: fmt.Sprintf("is %d; give 0 or more", p.Slots)}
 	}
-	if err := c.store.SetPool(ctx, p); err != nil {
+	if err := c.refuseIn("description", p.Description); err != nil {
+		return err
+	}
+	pools, err := c.store.Pools(ctx)
+	if err != nil {
+		return err
+	}
+	event := ActCreatePool // of two that make one at once, both
+	if slices.ContainsFunc(pools, func(o PoolRow) bool { return o.Name == p.Name }) {
+		event = ActChangePool
+	}
+	if err := c.store.SetPool(ctx, p, c.act(event, by, map[string]any{"name": p.Name, "slots": p.Slots, "description": p.Description})); err != nil {
 		return err
 	}
 	c.wake()
@@ -146,8 +186,8 @@ func (c *Control) SetPool(ctx context.Context, p Pool) error {
 }
 
 // DeletePool takes a pool away; tasks that name it wait, with that reason. ErrNotFound when there is none.
-func (c *Control) DeletePool(ctx context.Context, name string) error {
-	return c.store.DeletePool(ctx, name)
+func (c *Control) DeletePool(ctx context.Context, name, by string) error {
+	return c.store.DeletePool(ctx, name, c.act(ActDeletePool, by, map[string]any{"name": name}))
 }
 
 // maxNote is how many characters a note may have.
@@ -155,17 +195,21 @@ const maxNote = 1000
 
 // NoteRun and NoteTask set what people have noted about a run or a task instance; "" takes the note away.
 func (c *Control) NoteRun(ctx context.Context, dag, run, note, by string) error {
-	return c.note(ctx, dag, run, note, func(key int64) error { return c.store.SetRunNote(ctx, key, note, by) })
+	return c.note(ctx, dag, run, note, func(row *RunRow) error {
+		return c.store.SetRunNote(ctx, row.Key, note, by, c.actOf(row, ActMarkRun, by, map[string]any{"note": note}))
+	})
 }
 
 // NoteTask is [Control.NoteRun] for a task instance.
 func (c *Control) NoteTask(ctx context.Context, dag, run, task string, mapIndex int, note, by string) error {
-	return c.note(ctx, dag, run, note, func(key int64) error {
-		return c.store.SetTaskNote(ctx, TaskKey{key, task, mapIndex}, note, by)
+	return c.note(ctx, dag, run, note, func(row *RunRow) error {
+		act := c.actOf(row, ActMarkTask, by, map[string]any{"note": note})
+		act.Task, act.MapIndex = task, mapIndex
+		return c.store.SetTaskNote(ctx, TaskKey{row.Key, task, mapIndex}, note, by, act)
 	})
 }
 
-func (c *Control) note(ctx context.Context, dag, run, note string, set func(int64) error) error {
+func (c *Control) note(ctx context.Context, dag, run, note string, set func(*RunRow) error) error {
 	if len([]rune(note)) > maxNote {
 		return &InvalidError{Field: "note", Message: fmt.Sprintf("has %d characters; at most %d are kept", len([]rune(note)), maxNote)}
 	}
@@ -176,16 +220,27 @@ func (c *Control) note(ctx context.Context, dag, run, note string, set func(int6
 	if err != nil {
 		return err
 	}
-	return set(row.Key)
+	return set(&row)
 }
 
 // SetPaused pauses or unpauses a DAG: a paused one starts no run and no task; what runs goes on.
-func (c *Control) SetPaused(ctx context.Context, dag string, paused bool) error {
-	if err := c.store.SetPaused(ctx, dag, paused); err != nil {
+func (c *Control) SetPaused(ctx context.Context, dag string, paused bool, by string) error {
+	act := c.act(ActPauseDAG, by, map[string]any{"is_paused": paused})
+	act.DAG = dag
+	if err := c.store.SetPaused(ctx, dag, paused, act); err != nil {
 		return err
 	}
 	c.wake()
 	return nil
+}
+
+// PauseStream drains a stream and keeps it stopped, or lets it run again. ErrNotFound when there is none of that name.
+func (c *Control) PauseStream(ctx context.Context, name string, paused bool, by string) error {
+	event := ActPauseStream
+	if !paused {
+		event = ActUnpauseStream
+	}
+	return c.store.SetStreamPaused(ctx, name, paused, c.act(event, by, map[string]any{"stream": name}))
 }
 
 // errDryRun rolls a transition back.

@@ -7,6 +7,11 @@ import (
 
 // Clear makes the selected instances of a run start anew, and returns which they are. With dryRun nothing changes.
 func (c *Control) Clear(ctx context.Context, dag, run string, s Selection, dryRun bool, by string) ([]TaskKey, error) {
+	return c.clear(ctx, dag, run, s, dryRun, by, 0)
+}
+
+// clear is Clear, by a backfill where that is not 0.
+func (c *Control) clear(ctx context.Context, dag, run string, s Selection, dryRun bool, by string, backfill int64) ([]TaskKey, error) {
 	var picked []TaskKey
 	row, err := c.store.RunByID(ctx, dag, run)
 	if err != nil {
@@ -28,7 +33,13 @@ func (c *Control) Clear(ctx context.Context, dag, run string, s Selection, dryRu
 		if picked, err = m.pick(s); err != nil {
 			return err
 		}
-		picked = m.withSetups(picked)
+		if picked = m.withSetups(picked); len(picked) > 0 {
+			event := ActClearTasks
+			if len(s.Tasks) == 0 {
+				event = ActClearRun
+			}
+			m.change.Acts = append(m.change.Acts, c.actOn(m, event, "", s, picked, backfill))
+		}
 		m.clear(picked, leased)
 		return nil
 	})
@@ -72,7 +83,12 @@ func (c *Control) Mark(ctx context.Context, dag, run string, r MarkRequest) ([]T
 	if err != nil {
 		return nil, err
 	}
-	err = c.change(ctx, dag, run, r.By, false, r.Latest, func(m *machine) error { return m.mark(picked, r.State, outputs) })
+	err = c.change(ctx, dag, run, r.By, false, r.Latest, func(m *machine) error {
+		if len(picked) > 0 {
+			m.change.Acts = append(m.change.Acts, c.actOn(m, ActMarkTask, string(r.State), r.Selection, picked, 0))
+		}
+		return m.mark(picked, r.State, outputs)
+	})
 	return picked, err
 }
 
@@ -145,10 +161,20 @@ func (d *Definition) readerOf(t *Task) string {
 
 // MarkRun ends a run by a person's word, and what is unfinished with it.
 func (c *Control) MarkRun(ctx context.Context, dag, run string, to RunState, by string) error {
+	return c.markRun(ctx, dag, run, to, by, 0)
+}
+
+// markRun is MarkRun, with the backfill that is cancelled where that is not 0.
+func (c *Control) markRun(ctx context.Context, dag, run string, to RunState, by string, backfill int64) error {
 	if !to.Terminal() {
 		return &InvalidError{Field: "state", Message: fmt.Sprintf("%q: a run can be marked success or failed", to)}
 	}
 	return c.change(ctx, dag, run, by, false, true, func(m *machine) error {
+		told := map[string]any{"state": to}
+		if backfill > 0 {
+			told["backfill_id"] = backfill
+		}
+		m.change.Acts = append(m.change.Acts, c.actOf(&m.row, ActMarkRun, by, told))
 		m.markRun(to)
 		return nil
 	})

@@ -392,7 +392,7 @@ func TestTooManyFailedRunsPauseTheDAG(t *testing.T) {
 	}
 	eventually(t, "the DAG is paused", paused)
 	// Whoever unpauses it gets as many tries again.
-	if err := r.Control().SetPaused(t.Context(), "d", false); err != nil {
+	if err := r.Control().SetPaused(t.Context(), "d", false, "test"); err != nil {
 		t.Fatal(err)
 	}
 	for i := 4; i <= 5; i++ {

@@ -177,17 +177,17 @@ func (w *world) grant() {
 	c := w.alive()[0]
 	w.setMark(2)
 	for _, name := range pools {
-		w.asks(c, "gives pools slots", func() error { return c.r.Control().SetPool(c.ctx, engine.Pool{Name: name, Slots: 10}) })
+		w.asks(c, "gives pools slots", func() error { return c.r.Control().SetPool(c.ctx, engine.Pool{Name: name, Slots: 10}, "test") })
 	}
 	for _, id := range w.dags.ids {
-		w.asks(c, "unpauses "+id, func() error { return c.r.Control().SetPaused(c.ctx, id, false) })
+		w.asks(c, "unpauses "+id, func() error { return c.r.Control().SetPaused(c.ctx, id, false, "test") })
 	}
 	w.store.quiet++
 	open, _, err := w.store.Backfills(w.eyes.ctx, engine.BackfillFilter{Open: true, Limit: 1000})
 	must(err)
 	w.store.quiet--
 	for _, b := range open {
-		w.asks(c, fmt.Sprint("resumes backfill ", b.ID), func() error { return c.r.Control().PauseBackfill(c.ctx, b.ID, false) })
+		w.asks(c, fmt.Sprint("resumes backfill ", b.ID), func() error { return c.r.Control().PauseBackfill(c.ctx, b.ID, false, "test") })
 	}
 	w.flow()
 }

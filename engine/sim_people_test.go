@@ -58,14 +58,14 @@ func (w *world) person(p *process) {
 	case 12:
 		paused := w.chance(0.4)
 		what = fmt.Sprintf("pauses %s: %v", dag, paused)
-		do = func() error { return c.SetPaused(p.ctx, dag, paused) }
+		do = func() error { return c.SetPaused(p.ctx, dag, paused, "ann") }
 	case 13, 14:
 		w.answer(p, by)
 		return
 	case 15:
 		pool := engine.Pool{Name: pools[w.rnd.IntN(2)], Slots: w.rnd.IntN(4)}
 		what = fmt.Sprintf("gives pool %s %d slots", pool.Name, pool.Slots)
-		do = func() error { return c.SetPool(p.ctx, pool) }
+		do = func() error { return c.SetPool(p.ctx, pool, "ann") }
 	case 16:
 		from := enginetest.Epoch.Add(time.Duration(w.rnd.IntN(8)-6) * 5 * time.Minute)
 		r := engine.BackfillRequest{DAG: dag, By: by, BackfillOrder: engine.BackfillOrder{
@@ -175,7 +175,7 @@ func (w *world) backfill(p *process, by string) {
 		return
 	}
 	paused := w.chance(0.5)
-	w.asks(p, fmt.Sprintf("pauses backfill %d: %v", b.ID, paused), func() error { return c.PauseBackfill(p.ctx, b.ID, paused) })
+	w.asks(p, fmt.Sprintf("pauses backfill %d: %v", b.ID, paused), func() error { return c.PauseBackfill(p.ctx, b.ID, paused, "ann") })
 }
 
 // jsonOf is for reports.

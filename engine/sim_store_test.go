@@ -171,9 +171,9 @@ func (s *watched) Orphans(ctx context.Context, limit int) (out []engine.Lease, e
 	return out, err
 }
 
-func (s *watched) SetPaused(ctx context.Context, dag string, paused bool) error {
+func (s *watched) SetPaused(ctx context.Context, dag string, paused bool, acts ...engine.AuditEntry) error {
 	return s.do(ctx, "SetPaused", func(ctx context.Context) error {
-		err := s.Store.SetPaused(ctx, dag, paused)
+		err := s.Store.SetPaused(ctx, dag, paused, acts...)
 		if err == nil {
 			s.w.eyes.paused[dag] = paused
 		}
@@ -181,9 +181,9 @@ func (s *watched) SetPaused(ctx context.Context, dag string, paused bool) error 
 	})
 }
 
-func (s *watched) SetPool(ctx context.Context, p engine.Pool) error {
+func (s *watched) SetPool(ctx context.Context, p engine.Pool, acts ...engine.AuditEntry) error {
 	return s.do(ctx, "SetPool", func(ctx context.Context) error {
-		err := s.Store.SetPool(ctx, p)
+		err := s.Store.SetPool(ctx, p, acts...)
 		if err == nil {
 			s.w.eyes.pools[p.Name] = p.Slots
 		}

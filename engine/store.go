@@ -20,6 +20,7 @@ type Store interface {
 	Outbox
 	StreamStore
 	BackfillStore
+	AuditStore
 	LogStore
 	Reader
 	// Now is the store's clock: the database's, or the virtual one.
@@ -28,26 +29,26 @@ type Store interface {
 	Close()
 }
 
-// Registry keeps which DAGs there are and which runs they have.
+// Registry keeps which DAGs there are and which runs they have. acts are what a change leaves in the audit log, see [AuditStore].
 type Registry interface {
 	// Register makes or renews the records of DAGs, in one transaction, and returns how each stands now, in the order
 	// given. A DAG seen for the first time gets RegisteredAt = now. A version seen for the first time is stored with its
 	// Spec.
 	Register(ctx context.Context, dags []DAGRecord) ([]DAGStatus, error)
 	// SetPaused pauses or unpauses a DAG. ErrNotFound when there is none of that id.
-	SetPaused(ctx context.Context, dag string, paused bool) error
+	SetPaused(ctx context.Context, dag string, paused bool, acts ...AuditEntry) error
 	// SetRunNote and SetTaskNote set what people have noted; "" takes a note away. ErrNotFound when there is no such run.
-	SetRunNote(ctx context.Context, run int64, note, by string) error
-	SetTaskNote(ctx context.Context, key TaskKey, note, by string) error
+	SetRunNote(ctx context.Context, run int64, note, by string, acts ...AuditEntry) error
+	SetTaskNote(ctx context.Context, key TaskKey, note, by string, acts ...AuditEntry) error
 	// PruneRuns deletes up to limit runs that ended before a time, the oldest first, with all that hangs on them, and returns how many. Runs
 	// of which something is still to be told stay, and of each DAG the newest run and the newest scheduled one: the next follow from those.
-	PruneRuns(ctx context.Context, before time.Time, limit int) (int, error)
+	PruneRuns(ctx context.Context, before time.Time, limit int, acts ...AuditEntry) (int, error)
 	// PruneAssetEvents deletes up to limit events of assets that are older than a time, the oldest first, and returns how many. The newest
 	// of each asset stays, and those that are pending or have triggered a run that there is.
-	PruneAssetEvents(ctx context.Context, before time.Time, limit int) (int, error)
+	PruneAssetEvents(ctx context.Context, before time.Time, limit int, acts ...AuditEntry) (int, error)
 	// SetPool makes or changes a pool; DeletePool takes it away. A pool that tasks name and that there is not has no slot.
-	SetPool(ctx context.Context, p Pool) error
-	DeletePool(ctx context.Context, name string) error
+	SetPool(ctx context.Context, p Pool, acts ...AuditEntry) error
+	DeletePool(ctx context.Context, name string, acts ...AuditEntry) error
 	// CreateRuns stores new runs as queued, all in one transaction, and answers for each, in order: its key, or Exists
 	// with the key of the run that has its (DAG, logical date) or (DAG, run id) already.
 	CreateRuns(ctx context.Context, runs []NewRun) ([]Created, error)
@@ -97,6 +98,9 @@ type Dispatcher interface {
 	// CreateAssetRun stores a run that these events of its DAG have triggered, in one transaction with taking them out of what is pending.
 	// ErrConflict when one of them is not pending any more: nothing is stored then.
 	CreateAssetRun(ctx context.Context, n NewRun, events []int64) (int64, error)
+	// DropPending makes the events of an asset pending no more for a DAG, and returns how many were: those of before a time, or all when it is
+	// zero. "" stands for every DAG and for every asset.
+	DropPending(ctx context.Context, dag, asset string, before time.Time, acts ...AuditEntry) (int, error)
 
 	// Idle returns up to limit runs of the DAGs given that are running and have nothing queued, leased, timed (but the run's own
 	// timers), waiting or asked.
@@ -150,6 +154,7 @@ type NewRun struct {
 	OnlyTasks   []string      // a subset of tasks (backfill --tasks); nil: all
 	IgnorePast  bool          // the first of a backfill: DependsOnPast does not hold it
 	Hold        *Hold         // nil: it may start at once
+	Acts        []AuditEntry  // stored when the run is made
 }
 
 // A Hold keeps a queued run from starting until a stream's watermark has passed a time.

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// BackfillStore keeps backfills.
+// BackfillStore keeps backfills. acts are what a change leaves in the audit log, see [AuditStore].
 type BackfillStore interface {
 	// CreateBackfill stores a backfill with its new runs in one transaction and returns its id. ErrConflict when it overlaps
 	// an open one of the same DAG, both ends included. The engine clears what is to be reprocessed afterwards and sets its backfill id.
 	CreateBackfill(ctx context.Context, b NewBackfill) (int64, []Created, error)
 	// AdoptRuns makes existing runs part of a backfill (reprocessing).
 	AdoptRuns(ctx context.Context, backfill int64, runs []int64) error
-	SetBackfillPaused(ctx context.Context, id int64, paused bool) error
+	SetBackfillPaused(ctx context.Context, id int64, paused bool, acts ...AuditEntry) error
 	// EndBackfill sets its completion time if it has none, and cancelled with it. It is paused no more: a run of it that is
 	// cleared later can start.
-	EndBackfill(ctx context.Context, id int64, cancelled bool) error
+	EndBackfill(ctx context.Context, id int64, cancelled bool, acts ...AuditEntry) error
 	// FinishBackfills ends the open backfills of which every run is over and returns their ids. A paused one stays open.
 	FinishBackfills(ctx context.Context) ([]int64, error)
 	Backfills(ctx context.Context, f BackfillFilter) ([]BackfillRow, int, error)
@@ -34,6 +34,7 @@ type NewBackfill struct {
 	TriggeredBy   string
 	Paused        bool // until its finished runs that are to be reprocessed have been cleared
 	Runs          []NewRun
+	Acts          []AuditEntry
 }
 
 // A BackfillRow is how a backfill stands.

@@ -21,7 +21,7 @@ type Outbox interface {
 	// Emit stores events that belong to no run's transition (a stream that failed, an alert).
 	Emit(ctx context.Context, events []Event) error
 	// EmitAsset stores an update of an asset that belongs to no run, as a transition would.
-	EmitAsset(ctx context.Context, e AssetEvent) error
+	EmitAsset(ctx context.Context, e AssetEvent, acts ...AuditEntry) error
 }
 
 // An OutboxClaim asks for messages.

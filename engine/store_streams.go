@@ -20,7 +20,7 @@ type StreamStore interface {
 	EndStream(ctx context.Context, l StreamLease, cause string, next time.Time, events []Event) error
 	// ResetRestarts sets the replica's count of restarts in a row to 0: it ran well for a while.
 	ResetRestarts(ctx context.Context, l StreamLease) error
-	SetStreamPaused(ctx context.Context, name string, paused bool) error
+	SetStreamPaused(ctx context.Context, name string, paused bool, acts ...AuditEntry) error
 	Streams(ctx context.Context) ([]StreamStatus, error)
 }
 

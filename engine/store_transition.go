@@ -58,6 +58,7 @@ type RunChange struct {
 	Unask       []TaskKey     // closed; the row stays for people to see
 	Events      []Event
 	Callbacks   []CallbackCall
+	Acts        []AuditEntry // by a person's word
 }
 
 // An Attempt is one try of a task instance, as history keeps it once it has ended. Try 0 is not an attempt but a

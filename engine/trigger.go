@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -21,6 +22,11 @@ type TriggerRequest struct {
 // its default. Params that do not fit are an [InvalidError] that names the field (several are joined); a logical date or
 // run id that is taken is ErrConflict.
 func (c *Control) Trigger(ctx context.Context, t TriggerRequest) (RunRow, error) {
+	return c.trigger(ctx, t, true)
+}
+
+// trigger is Trigger, by a person or by a task: only what people do is in the audit log.
+func (c *Control) trigger(ctx context.Context, t TriggerRequest, person bool) (RunRow, error) {
 	d, err := c.definition(t.DAG)
 	if err != nil {
 		return RunRow{}, err
@@ -55,6 +61,15 @@ func (c *Control) Trigger(ctx context.Context, t TriggerRequest) (RunRow, error)
 		n.RunID = runID(ManualRun, at)
 	} else if err := checkRunID(n.RunID); err != nil {
 		return RunRow{}, err
+	}
+	if person {
+		told := map[string]any{"conf": json.RawMessage(n.Params)}
+		if n.Note != "" {
+			told["note"] = n.Note
+		}
+		act := c.act(ActTriggerRun, t.By, told)
+		act.DAG, act.RunID, act.Logical = n.DAG, n.RunID, n.Logical
+		n.Acts = []AuditEntry{act}
 	}
 	created, err := c.store.CreateRuns(ctx, []NewRun{n})
 	if err != nil {

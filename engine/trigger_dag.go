@@ -78,7 +78,7 @@ func triggerChild(ctx context.Context, t *Task, params []byte) (RunRow, error) {
 	if done > 0 {
 		id += "__again" + strconv.Itoa(done)
 	}
-	row, err := tc.control.Trigger(ctx, TriggerRequest{DAG: t.spec.Triggers, RunID: shortID(id), Params: params, By: tc.info.DAG + "/" + tc.info.RunID + "/" + tc.info.Task})
+	row, err := tc.control.trigger(ctx, TriggerRequest{DAG: t.spec.Triggers, RunID: shortID(id), Params: params, By: tc.info.DAG + "/" + tc.info.RunID + "/" + tc.info.Task}, false)
 	if isConflict(err) {
 		return tc.store.RunByID(ctx, t.spec.Triggers, shortID(id))
 	}

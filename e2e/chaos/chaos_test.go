@@ -102,7 +102,7 @@ func TestTheBooksBalance(t *testing.T) {
 		n := count(t.Context(), look, `SELECT count(*) FROM tidemill.workers`)
 		return fmt.Sprint(n), n == processes
 	})
-	if err := p.control.SetPool(t.Context(), engine.Pool{Name: pool, Slots: poolSlots}); err != nil {
+	if err := p.control.SetPool(t.Context(), engine.Pool{Name: pool, Slots: poolSlots}, "test"); err != nil {
 		t.Fatal(err)
 	}
 

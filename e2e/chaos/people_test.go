@@ -48,8 +48,8 @@ func (p *people) meddle(ctx context.Context) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	for _, id := range p.control.Catalog().IDs() {
-		err := p.control.SetPaused(last, id, false)
-		for ; err != nil && pause(last, 50*time.Millisecond) == nil; err = p.control.SetPaused(last, id, false) { //nolint:revive // the loop is its condition
+		err := p.control.SetPaused(last, id, false, "ann")
+		for ; err != nil && pause(last, 50*time.Millisecond) == nil; err = p.control.SetPaused(last, id, false, "ann") { //nolint:revive // the loop is its condition
 		}
 		if err != nil {
 			p.t.Errorf("unpause %s: %v", id, err)
@@ -76,7 +76,7 @@ func (p *people) act(ctx context.Context) (string, error) {
 		return "trigger", err
 	}
 	if p.rng.IntN(12) == 0 && dag != "scheduled" {
-		return "pause", errors.Join(p.control.SetPaused(ctx, dag, true), pause(ctx, time.Duration(p.rng.IntN(600))*time.Millisecond), p.control.SetPaused(context.WithoutCancel(ctx), dag, false))
+		return "pause", errors.Join(p.control.SetPaused(ctx, dag, true, "ann"), pause(ctx, time.Duration(p.rng.IntN(600))*time.Millisecond), p.control.SetPaused(context.WithoutCancel(ctx), dag, false, "ann"))
 	}
 	if p.rng.IntN(3) == 0 {
 		return "answer", p.answer(ctx)

@@ -21,9 +21,10 @@ func (s *Store) schedule(d *dag, spec *engine.AssetSpec) {
 }
 
 // EmitAsset implements engine.Outbox.
-func (s *Store) EmitAsset(ctx context.Context, e engine.AssetEvent) error {
+func (s *Store) EmitAsset(ctx context.Context, e engine.AssetEvent, acts ...engine.AuditEntry) error {
 	return exec(ctx, s, "EmitAsset", func(now time.Time) error {
 		s.update([]engine.AssetEvent{e}, now)
+		s.note(acts, now)
 		return nil
 	})
 }
@@ -89,6 +90,27 @@ func (s *Store) CreateAssetRun(ctx context.Context, n engine.NewRun, events []in
 		}
 		s.runs[c.Key].events = slices.Clone(events)
 		return c.Key, nil
+	})
+}
+
+// DropPending implements engine.Dispatcher.
+func (s *Store) DropPending(ctx context.Context, dag, asset string, before time.Time, acts ...engine.AuditEntry) (int, error) {
+	return s.prune(ctx, "DropPending", acts, func() int {
+		n := 0
+		for id, d := range s.dags {
+			if dag != "" && id != dag {
+				continue
+			}
+			maps.DeleteFunc(d.pending, func(id int64, _ bool) bool {
+				e := &s.assets[id-1]
+				drop := (asset == "" || e.Asset == asset) && (before.IsZero() || e.At.Before(before))
+				if drop {
+					n++
+				}
+				return drop
+			})
+		}
+		return n
 	})
 }
 

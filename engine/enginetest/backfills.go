@@ -44,6 +44,7 @@ func (s *Store) CreateBackfill(ctx context.Context, b engine.NewBackfill) (int64
 			Reprocess: b.Reprocess, Params: bytes.Clone(b.Params), Tasks: slices.Clone(b.Tasks),
 			TriggeredBy: b.TriggeredBy, Paused: b.Paused, CreatedAt: now, UpdatedAt: now,
 		}})
+		s.note(b.Acts, now)
 		return createdBackfill{id, created}, nil
 	})
 	return c.id, c.runs, err
@@ -65,20 +66,22 @@ func (s *Store) AdoptRuns(ctx context.Context, id int64, runs []int64) error {
 }
 
 // SetBackfillPaused implements engine.BackfillStore.
-func (s *Store) SetBackfillPaused(ctx context.Context, id int64, paused bool) error {
+func (s *Store) SetBackfillPaused(ctx context.Context, id int64, paused bool, acts ...engine.AuditEntry) error {
 	return s.changeBackfill(ctx, "SetBackfillPaused", id, func(b *backfill, now time.Time) error {
 		b.row.Paused, b.row.UpdatedAt = paused, now
+		s.note(acts, now)
 		return nil
 	})
 }
 
 // EndBackfill implements engine.BackfillStore.
-func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool) error {
+func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool, acts ...engine.AuditEntry) error {
 	return s.changeBackfill(ctx, "EndBackfill", id, func(b *backfill, now time.Time) error {
 		if b.row.CompletedAt == nil {
 			b.row.CompletedAt, b.row.UpdatedAt, b.row.Cancelled = &now, now, cancelled
 		}
 		b.row.Paused = false
+		s.note(acts, now)
 		return nil
 	})
 }

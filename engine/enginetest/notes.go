@@ -11,23 +11,25 @@ import (
 type note struct{ text, by string }
 
 // SetRunNote implements engine.Registry.
-func (s *Store) SetRunNote(ctx context.Context, key int64, text, by string) error {
-	return exec(ctx, s, "SetRunNote", func(time.Time) error {
+func (s *Store) SetRunNote(ctx context.Context, key int64, text, by string, acts ...engine.AuditEntry) error {
+	return exec(ctx, s, "SetRunNote", func(now time.Time) error {
 		r, err := s.run(key)
 		if err == nil {
 			r.row.Note, r.noteBy = text, by
+			s.note(acts, now)
 		}
 		return err
 	})
 }
 
 // SetTaskNote implements engine.Registry.
-func (s *Store) SetTaskNote(ctx context.Context, key engine.TaskKey, text, by string) error {
-	return exec(ctx, s, "SetTaskNote", func(time.Time) error {
+func (s *Store) SetTaskNote(ctx context.Context, key engine.TaskKey, text, by string, acts ...engine.AuditEntry) error {
+	return exec(ctx, s, "SetTaskNote", func(now time.Time) error {
 		r, err := s.run(key.Run)
 		if err != nil {
 			return err
 		}
+		s.note(acts, now)
 		if text == "" {
 			delete(r.notes, key)
 			return nil

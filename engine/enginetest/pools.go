@@ -34,22 +34,24 @@ func (s *Store) usePool(it *item, sign int) {
 }
 
 // SetPool implements engine.Registry.
-func (s *Store) SetPool(ctx context.Context, p engine.Pool) error {
-	return exec(ctx, s, "SetPool", func(time.Time) error {
+func (s *Store) SetPool(ctx context.Context, p engine.Pool, acts ...engine.AuditEntry) error {
+	return exec(ctx, s, "SetPool", func(now time.Time) error {
 		old := s.pool(p.Name)
 		old.Pool, old.set = p, true
+		s.note(acts, now)
 		return nil
 	})
 }
 
 // DeletePool implements engine.Registry. ErrNotFound when there is none of that name.
-func (s *Store) DeletePool(ctx context.Context, name string) error {
-	return exec(ctx, s, "DeletePool", func(time.Time) error {
+func (s *Store) DeletePool(ctx context.Context, name string, acts ...engine.AuditEntry) error {
+	return exec(ctx, s, "DeletePool", func(now time.Time) error {
 		p := s.pools[name]
 		if p == nil || !p.set {
 			return fmt.Errorf("pool %q: %w", name, engine.ErrNotFound)
 		}
 		p.Pool, p.set = engine.Pool{Name: name}, false
+		s.note(acts, now)
 		return nil
 	})
 }

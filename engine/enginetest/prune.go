@@ -8,8 +8,8 @@ import (
 )
 
 // PruneRuns implements engine.Registry.
-func (s *Store) PruneRuns(ctx context.Context, before time.Time, limit int) (int, error) {
-	return query(ctx, s, "PruneRuns", func(time.Time) (int, error) {
+func (s *Store) PruneRuns(ctx context.Context, before time.Time, limit int, acts ...engine.AuditEntry) (int, error) {
+	return s.prune(ctx, "PruneRuns", acts, func() int {
 		told := map[int64]bool{}
 		for _, m := range s.pending {
 			told[m.row.Key.Run] = true
@@ -23,7 +23,7 @@ func (s *Store) PruneRuns(ctx context.Context, before time.Time, limit int) (int
 			s.forget(r)
 			n++
 		}
-		return n, nil
+		return n
 	})
 }
 
@@ -70,8 +70,8 @@ func (s *Store) forget(r *run) {
 }
 
 // PruneAssetEvents implements engine.Registry.
-func (s *Store) PruneAssetEvents(ctx context.Context, before time.Time, limit int) (int, error) {
-	return query(ctx, s, "PruneAssetEvents", func(time.Time) (int, error) {
+func (s *Store) PruneAssetEvents(ctx context.Context, before time.Time, limit int, acts ...engine.AuditEntry) (int, error) {
+	return s.prune(ctx, "PruneAssetEvents", acts, func() int {
 		needed := map[int64]bool{}
 		for _, d := range s.dags {
 			for id := range d.pending {
@@ -97,6 +97,6 @@ func (s *Store) PruneAssetEvents(ctx context.Context, before time.Time, limit in
 				n++
 			}
 		}
-		return n, nil
+		return n
 	})
 }

@@ -85,7 +85,7 @@ func (d *dag) now() engine.DAGStatus {
 }
 
 // SetPaused implements engine.Registry.
-func (s *Store) SetPaused(ctx context.Context, id string, paused bool) error {
+func (s *Store) SetPaused(ctx context.Context, id string, paused bool, acts ...engine.AuditEntry) error {
 	return exec(ctx, s, "SetPaused", func(now time.Time) error {
 		d, err := s.dag(id)
 		if err != nil {
@@ -95,6 +95,7 @@ func (s *Store) SetPaused(ctx context.Context, id string, paused bool) error {
 		if !paused {
 			d.status.UnpausedAt = &now
 		}
+		s.note(acts, now)
 		return nil
 	})
 }
@@ -151,6 +152,7 @@ func (s *Store) createRun(n engine.NewRun, now time.Time) engine.Created {
 			TaskKey: engine.TaskKey{Run: r.row.Key, MapIndex: -1}, Kind: engine.TimerDeadline, DueAt: now.Add(n.Deadline),
 		})
 	}
+	s.note(n.Acts, now)
 	return engine.Created{Key: r.row.Key}
 }
 

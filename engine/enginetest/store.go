@@ -47,6 +47,8 @@ type Store struct {
 	pools      map[string]*pool
 	assets     []engine.AssetEvent // id − 1 is the index
 	noAssets   map[int64]bool      // ids of those that were pruned
+	audit      []engine.AuditEntry // by id
+	lastAct    int64
 }
 
 var _ engine.Store = (*Store)(nil)

@@ -136,13 +136,14 @@ func (s *Store) ResetRestarts(ctx context.Context, l engine.StreamLease) error {
 }
 
 // SetStreamPaused implements engine.StreamStore. engine.ErrNotFound when there is no stream of that name.
-func (s *Store) SetStreamPaused(ctx context.Context, name string, paused bool) error {
-	return exec(ctx, s, "SetStreamPaused", func(time.Time) error {
+func (s *Store) SetStreamPaused(ctx context.Context, name string, paused bool, acts ...engine.AuditEntry) error {
+	return exec(ctx, s, "SetStreamPaused", func(now time.Time) error {
 		st := s.streams[name]
 		if st == nil {
 			return fmt.Errorf("stream %q: %w", name, engine.ErrNotFound)
 		}
 		st.paused = paused
+		s.note(acts, now)
 		return nil
 	})
 }

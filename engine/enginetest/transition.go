@@ -164,6 +164,7 @@ func (s *Store) apply(r *run, c engine.RunChange, now time.Time) {
 	s.update(c.Assets, now)
 	s.emit(c.Events, now)
 	s.call(c.Callbacks, now)
+	s.note(c.Acts, now)
 }
 
 // set stores the fields of a change that are the run's own.

@@ -60,7 +60,7 @@ func TestWhatIsHeldBackSaysBy(t *testing.T) {
 		}
 		return told == 6
 	})
-	if err := control.SetPool(ctx, engine.Pool{Name: "web", Slots: 3}); err != nil {
+	if err := control.SetPool(ctx, engine.Pool{Name: "web", Slots: 3}, "test"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the run has succeeded", func() bool { return view().Run.State == engine.RunSuccess })

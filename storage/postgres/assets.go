@@ -68,12 +68,14 @@ func (o *assetRows) queue(b *pgx.Batch) {
 }
 
 // EmitAsset implements engine.Outbox.
-func (s *Store) EmitAsset(ctx context.Context, e engine.AssetEvent) error {
+func (s *Store) EmitAsset(ctx context.Context, e engine.AssetEvent, acts ...engine.AuditEntry) error {
 	var o assetRows
 	o.add(&e)
 	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, insertAssets, o.args()...)
-		return err
+		if _, err := tx.Exec(ctx, insertAssets, o.args()...); err != nil {
+			return err
+		}
+		return audit(ctx, tx, acts)
 	})
 	if err != nil {
 		return fmt.Errorf("note the update of asset %q: %w", e.Asset, err)
@@ -148,6 +150,19 @@ func (s *Store) CreateAssetRun(ctx context.Context, n engine.NewRun, events []in
 		return 0, fmt.Errorf("create run %q of DAG %q, triggered by assets: %w", n.RunID, n.DAG, err)
 	}
 	return key, nil
+}
+
+// DropPending implements engine.Dispatcher. The scheduler takes the same rows, in the order of its own: they are locked in that first.
+func (s *Store) DropPending(ctx context.Context, dag, asset string, before time.Time, acts ...engine.AuditEntry) (int, error) {
+	var until *time.Time
+	if !before.IsZero() {
+		until = &before
+	}
+	return s.deleteBy(ctx, acts, fmt.Sprintf("drop the pending updates of asset %q for DAG %q", asset, dag), `DELETE FROM tidemill.asset_pending d USING (
+			SELECT p.dag_id, p.event_id FROM tidemill.asset_pending p JOIN tidemill.asset_events e ON e.id = p.event_id
+			WHERE ($1 = '' OR p.dag_id = $1) AND ($2 = '' OR e.asset = $2) AND ($3::timestamptz IS NULL OR e.updated_at < $3)
+			ORDER BY p.dag_id, p.event_id FOR UPDATE OF p) c
+		WHERE d.dag_id = c.dag_id AND d.event_id = c.event_id`, dag, asset, until)
 }
 
 // RunAssets implements engine.Reader.

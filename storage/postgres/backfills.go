@@ -44,8 +44,10 @@ func (s *Store) CreateBackfill(ctx context.Context, b engine.NewBackfill) (int64
 		for i := range runs {
 			runs[i].Backfill = id
 		}
-		created, err = createRuns(ctx, tx, runs)
-		return err
+		if created, err = createRuns(ctx, tx, runs); err != nil {
+			return err
+		}
+		return audit(ctx, tx, b.Acts)
 	})
 	if err != nil {
 		return 0, nil, fmt.Errorf("create backfill of DAG %q: %w", b.DAG, err)
@@ -86,14 +88,14 @@ func (s *Store) AdoptRuns(ctx context.Context, backfill int64, runs []int64) err
 }
 
 // SetBackfillPaused implements engine.BackfillStore.
-func (s *Store) SetBackfillPaused(ctx context.Context, id int64, paused bool) error {
-	return s.change(ctx, fmt.Sprintf("pause backfill %d (%t)", id, paused),
+func (s *Store) SetBackfillPaused(ctx context.Context, id int64, paused bool, acts ...engine.AuditEntry) error {
+	return s.changeBy(ctx, acts, fmt.Sprintf("pause backfill %d (%t)", id, paused),
 		`UPDATE tidemill.backfills SET paused = $2, updated_at = now() WHERE id = $1`, id, paused)
 }
 
 // EndBackfill implements engine.BackfillStore. One that has ended stays as it ended.
-func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool) error {
-	return s.change(ctx, fmt.Sprintf("end backfill %d", id), `UPDATE tidemill.backfills SET
+func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool, acts ...engine.AuditEntry) error {
+	return s.changeBy(ctx, acts, fmt.Sprintf("end backfill %d", id), `UPDATE tidemill.backfills SET
 			cancelled = CASE WHEN completed_at IS NULL THEN $2 ELSE cancelled END,
 			updated_at = CASE WHEN completed_at IS NULL THEN now() ELSE updated_at END,
 			completed_at = coalesce(completed_at, now()), paused = false

@@ -119,7 +119,8 @@ func (c *creation) known() error {
 	return nil
 }
 
-// queueRest queues what follows from the insertions: the runs that were there already are looked up, and deadlines are set.
+// queueRest queues what follows from the insertions: the runs that were there already are looked up, deadlines are set, and who asked for the
+// new ones is noted.
 func (c *creation) queueRest(b *pgx.Batch) {
 	var timed []int64
 	for i := range c.runs {
@@ -131,6 +132,13 @@ func (c *creation) queueRest(b *pgx.Batch) {
 			timed = append(timed, c.out[i].Key)
 		}
 	}
+	var acts auditRows
+	for i := range c.runs {
+		if !c.out[i].Exists {
+			acts.add(c.runs[i].Acts)
+		}
+	}
+	acts.queue(b)
 	if len(timed) > 0 {
 		b.Queue(insertDeadline, timed, string(engine.TimerDeadline))
 	}

@@ -26,17 +26,17 @@ const (
 )
 
 // SetRunNote implements engine.Registry.
-func (s *Store) SetRunNote(ctx context.Context, run int64, note, by string) error {
-	return s.change(ctx, fmt.Sprintf("note run %d", run), `UPDATE tidemill.runs SET note = $2, note_by = $3 WHERE id = $1`, run, clean(note), clean(by))
+func (s *Store) SetRunNote(ctx context.Context, run int64, note, by string, acts ...engine.AuditEntry) error {
+	return s.changeBy(ctx, acts, fmt.Sprintf("note run %d", run), `UPDATE tidemill.runs SET note = $2, note_by = $3 WHERE id = $1`, run, clean(note), clean(by))
 }
 
 // SetTaskNote implements engine.Registry.
-func (s *Store) SetTaskNote(ctx context.Context, key engine.TaskKey, note, by string) error {
+func (s *Store) SetTaskNote(ctx context.Context, key engine.TaskKey, note, by string, acts ...engine.AuditEntry) error {
 	what := fmt.Sprintf("note task %q of run %d", key.Task, key.Run)
 	if note == "" {
-		return s.change(ctx, what, dropTaskNote, key.Run, key.Task, key.MapIndex)
+		return s.changeBy(ctx, acts, what, dropTaskNote, key.Run, key.Task, key.MapIndex)
 	}
-	return s.change(ctx, what, setTaskNote, key.Run, key.Task, key.MapIndex, clean(note), clean(by))
+	return s.changeBy(ctx, acts, what, setTaskNote, key.Run, key.Task, key.MapIndex, clean(note), clean(by))
 }
 
 // NameElement implements engine.Dispatcher. The name stays until it is replaced.

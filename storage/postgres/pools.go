@@ -57,7 +57,7 @@ func poolRooms(ctx context.Context, tx pgx.Tx, names []string) (map[string]*pool
 }
 
 // SetPool implements engine.Registry. It waits for the claims under way, so that none goes by the old number of slots later.
-func (s *Store) SetPool(ctx context.Context, p engine.Pool) error {
+func (s *Store) SetPool(ctx context.Context, p engine.Pool, acts ...engine.AuditEntry) error {
 	names := []string{poolLimit(p.Name)}
 	err := s.makeLimits(ctx, names)
 	if err == nil {
@@ -67,7 +67,10 @@ func (s *Store) SetPool(ctx context.Context, p engine.Pool) error {
 			}
 			_, err := tx.Exec(ctx, `INSERT INTO tidemill.pools (name, slots, description) VALUES ($1, $2, $3)
 				ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, description = excluded.description`, p.Name, p.Slots, clean(p.Description))
-			return err
+			if err != nil {
+				return err
+			}
+			return audit(ctx, tx, acts)
 		})
 	}
 	if err != nil {
@@ -77,8 +80,8 @@ func (s *Store) SetPool(ctx context.Context, p engine.Pool) error {
 }
 
 // DeletePool implements engine.Registry. engine.ErrNotFound when there is none of that name.
-func (s *Store) DeletePool(ctx context.Context, name string) error {
-	return s.change(ctx, fmt.Sprintf("delete pool %q", name), `DELETE FROM tidemill.pools WHERE name = $1`, name)
+func (s *Store) DeletePool(ctx context.Context, name string, acts ...engine.AuditEntry) error {
+	return s.changeBy(ctx, acts, fmt.Sprintf("delete pool %q", name), `DELETE FROM tidemill.pools WHERE name = $1`, name)
 }
 
 // Pools implements engine.Reader.

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/tidemill/tidemill/engine"
 )
 
 // pruneCandidates are runs that may go, the oldest first: a scan of the table's first rows, since those before are gone.
@@ -18,7 +20,7 @@ const pruneCandidates = `SELECT r.id FROM tidemill.runs r
 	ORDER BY r.id LIMIT $2 FOR UPDATE SKIP LOCKED`
 
 // PruneRuns implements engine.Registry. What has no trigger of its own is deleted first.
-func (s *Store) PruneRuns(ctx context.Context, before time.Time, limit int) (int, error) {
+func (s *Store) PruneRuns(ctx context.Context, before time.Time, limit int, acts ...engine.AuditEntry) (int, error) {
 	n := 0
 	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		keys, err := query(ctx, tx, pgx.RowTo[int64], pruneCandidates, before, limit)
@@ -30,8 +32,10 @@ func (s *Store) PruneRuns(ctx context.Context, before time.Time, limit int) (int
 				return err
 			}
 		}
-		_, err = tx.Exec(ctx, `DELETE FROM tidemill.runs WHERE id = ANY($1)`, keys)
-		return err
+		if _, err = tx.Exec(ctx, `DELETE FROM tidemill.runs WHERE id = ANY($1)`, keys); err != nil {
+			return err
+		}
+		return audit(ctx, tx, acts)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("prune runs that ended before %s: %w", before.Format(time.RFC3339), err)
@@ -49,15 +53,6 @@ const pruneAssets = `DELETE FROM tidemill.asset_events WHERE id IN (
 	ORDER BY e.id LIMIT $2 FOR UPDATE SKIP LOCKED)`
 
 // PruneAssetEvents implements engine.Registry.
-func (s *Store) PruneAssetEvents(ctx context.Context, before time.Time, limit int) (int, error) {
-	n := 0
-	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, pruneAssets, before, limit)
-		n = int(tag.RowsAffected())
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("prune events of assets from before %s: %w", before.Format(time.RFC3339), err)
-	}
-	return n, nil
+func (s *Store) PruneAssetEvents(ctx context.Context, before time.Time, limit int, acts ...engine.AuditEntry) (int, error) {
+	return s.deleteBy(ctx, acts, "prune events of assets from before "+before.Format(time.RFC3339), pruneAssets, before, limit)
 }

@@ -168,8 +168,8 @@ func (s *Store) DAGVersions(ctx context.Context, dag string) ([]engine.DAGVersio
 }
 
 // SetPaused implements engine.Registry.
-func (s *Store) SetPaused(ctx context.Context, dag string, paused bool) error {
-	return s.change(ctx, fmt.Sprintf("pause DAG %q (%t)", dag, paused),
+func (s *Store) SetPaused(ctx context.Context, dag string, paused bool, acts ...engine.AuditEntry) error {
+	return s.changeBy(ctx, acts, fmt.Sprintf("pause DAG %q (%t)", dag, paused),
 		`UPDATE tidemill.dags SET paused = $2, unpaused_at = CASE WHEN $2 THEN unpaused_at ELSE clock_timestamp() END WHERE dag_id = $1`, dag, paused)
 }
 

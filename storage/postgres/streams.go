@@ -123,8 +123,8 @@ func (s *Store) ResetRestarts(ctx context.Context, l engine.StreamLease) error {
 }
 
 // SetStreamPaused implements engine.StreamStore. engine.ErrNotFound when there is no stream of that name.
-func (s *Store) SetStreamPaused(ctx context.Context, name string, paused bool) error {
-	return s.change(ctx, fmt.Sprintf("pause stream %q (%t)", name, paused),
+func (s *Store) SetStreamPaused(ctx context.Context, name string, paused bool, acts ...engine.AuditEntry) error {
+	return s.changeBy(ctx, acts, fmt.Sprintf("pause stream %q (%t)", name, paused),
 		`UPDATE tidemill.streams SET paused = $2 WHERE name = $1`, name, paused)
 }
 

@@ -13,7 +13,7 @@ import (
 )
 
 // writes are the changes of a transition, gathered into one statement per table. They are queued in the order of locks:
-// runs, queue, history, timers, virtual nodes, waits, questions, assets, outbox.
+// runs, queue, history, timers, virtual nodes, waits, questions, assets, outbox, audit log.
 type writes struct {
 	now     time.Time
 	replace bool  // rows of the queue and of history may be there already
@@ -37,6 +37,7 @@ type writes struct {
 	assets    assetRows
 	events    eventColumns
 	callbacks callbackColumns
+	acts      auditRows
 }
 
 // add gathers one run's change; locked are in ascending order. It refuses one that reaches beyond the runs that are locked.
@@ -106,6 +107,7 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 	for i := range c.Callbacks {
 		w.callbacks.add(&c.Callbacks[i])
 	}
+	w.acts.add(c.Acts)
 	return nil
 }
 
@@ -226,6 +228,7 @@ func (w *writes) queue(b *pgx.Batch) {
 	w.assets.queue(b)
 	w.events.queue(b)
 	w.callbacks.queue(b, w.now)
+	w.acts.queue(b)
 }
 
 const updateRuns = `UPDATE tidemill.runs r SET

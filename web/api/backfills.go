@@ -20,8 +20,12 @@ func (s *server) backfills(a huma.API) {
 	route(s, a, http.MethodGet, "/backfills/{backfill_id}", "get_backfill", "Get a backfill", func(ctx context.Context, in *backfillInput) (BackfillResponse, error) {
 		return s.getBackfill(ctx, in.ID)
 	})
-	s.backfillAction(a, "pause", "Start no more runs of a backfill", func(ctx context.Context, in *backfillInput) error { return s.Control.PauseBackfill(ctx, in.ID, true) })
-	s.backfillAction(a, "unpause", "Go on with a backfill", func(ctx context.Context, in *backfillInput) error { return s.Control.PauseBackfill(ctx, in.ID, false) })
+	s.backfillAction(a, "pause", "Start no more runs of a backfill", func(ctx context.Context, in *backfillInput) error {
+		return s.Control.PauseBackfill(ctx, in.ID, true, by)
+	})
+	s.backfillAction(a, "unpause", "Go on with a backfill", func(ctx context.Context, in *backfillInput) error {
+		return s.Control.PauseBackfill(ctx, in.ID, false, by)
+	})
 	s.backfillAction(a, "cancel", "End a backfill: what is queued fails", func(ctx context.Context, in *backfillInput) error {
 		return s.Control.CancelBackfill(ctx, in.ID, in.Running, by)
 	})

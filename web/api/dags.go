@@ -232,7 +232,7 @@ func (s *server) patchDAG(ctx context.Context, in *patchDAGInput) (DAGResponse, 
 	if _, err := s.status(ctx, in.DagID); err != nil {
 		return DAGResponse{}, err
 	}
-	if err := s.Control.SetPaused(ctx, in.DagID, in.Body.IsPaused); err != nil {
+	if err := s.Control.SetPaused(ctx, in.DagID, in.Body.IsPaused, by); err != nil {
 		return DAGResponse{}, err
 	}
 	return s.getDAG(ctx, &in.DagPath)
@@ -253,7 +253,7 @@ func (s *server) patchDAGs(ctx context.Context, in *patchDAGsInput) (DAGCollecti
 		return DAGCollectionResponse{}, err
 	}
 	for i := range all {
-		if err := s.Control.SetPaused(ctx, all[i].DagID, in.Body.IsPaused); err != nil {
+		if err := s.Control.SetPaused(ctx, all[i].DagID, in.Body.IsPaused, by); err != nil {
 			return DAGCollectionResponse{}, err
 		}
 		all[i].IsPaused = in.Body.IsPaused

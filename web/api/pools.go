@@ -168,7 +168,7 @@ func (s *server) setPool(ctx context.Context, p engine.Pool) (PoolResponse, erro
 	if p.Slots == -1 {
 		p.Slots = unlimited
 	}
-	if err := s.Control.SetPool(ctx, p); err != nil {
+	if err := s.Control.SetPool(ctx, p, by); err != nil {
 		return PoolResponse{}, err
 	}
 	s.Pulse.Ring()
@@ -233,7 +233,7 @@ func (s *server) deletePool(ctx context.Context, name string) error {
 	if _, err := s.pool(ctx, name); err != nil {
 		return err
 	}
-	if err := s.Control.DeletePool(ctx, name); err != nil {
+	if err := s.Control.DeletePool(ctx, name, by); err != nil {
 		return err
 	}
 	s.Pulse.Ring()

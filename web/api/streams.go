@@ -20,7 +20,7 @@ func (s *server) streams(a huma.API) {
 			if _, err := s.getStream(ctx, in.Name); err != nil {
 				return StreamResponse{}, err
 			}
-			if err := s.Store.SetStreamPaused(ctx, in.Name, paused); err != nil {
+			if err := s.Control.PauseStream(ctx, in.Name, paused, by); err != nil {
 				return StreamResponse{}, err
 			}
 			s.Pulse.Ring()

@@ -16,17 +16,17 @@ import (
 // actions adds what people can do. Each is a posted form, answered with a redirect to where it was posted from.
 func (s *server) actions(r chi.Router) {
 	r.Post("/dags/{dag}/pause", s.do(func(ctx context.Context, r *http.Request) error {
-		return s.Control.SetPaused(ctx, param(r, "dag"), r.PostFormValue("paused") == "true")
+		return s.Control.SetPaused(ctx, param(r, "dag"), r.PostFormValue("paused") == "true", by)
 	}))
 	r.Post("/streams/{stream}/pause", s.do(func(ctx context.Context, r *http.Request) error {
-		return s.Store.SetStreamPaused(ctx, param(r, "stream"), r.PostFormValue("paused") == "true")
+		return s.Control.PauseStream(ctx, param(r, "stream"), r.PostFormValue("paused") == "true", by)
 	}))
 	r.Post("/backfills/{id}/pause", s.do(func(ctx context.Context, r *http.Request) error {
 		id, err := backfillID(r)
 		if err != nil {
 			return err
 		}
-		return s.Control.PauseBackfill(ctx, id, r.PostFormValue("paused") == "true")
+		return s.Control.PauseBackfill(ctx, id, r.PostFormValue("paused") == "true", by)
 	}))
 	r.Post("/backfills/{id}/cancel", s.cancelBackfill)
 	r.Post("/dags/{dag}/trigger", s.trigger)
@@ -35,7 +35,9 @@ func (s *server) actions(r chi.Router) {
 	r.Post("/dags/{dag}/runs/{run}/note", s.do(s.note))
 	r.Post("/dags/{dag}/runs/{run}/answer", s.do(s.answer))
 	r.Post("/pools", s.do(s.setPool))
-	r.Post("/pools/{pool}/delete", s.do(func(ctx context.Context, r *http.Request) error { return s.Control.DeletePool(ctx, param(r, "pool")) }))
+	r.Post("/pools/{pool}/delete", s.do(func(ctx context.Context, r *http.Request) error {
+		return s.Control.DeletePool(ctx, param(r, "pool"), by)
+	}))
 	r.Post("/assets", s.do(s.updateAsset))
 }
 

@@ -99,5 +99,5 @@ func (s *server) setPool(ctx context.Context, r *http.Request) error {
 			return &engine.InvalidError{Field: "name", Message: "there is a pool " + p.Name + " already: edit that one"}
 		}
 	}
-	return s.Control.SetPool(ctx, p)
+	return s.Control.SetPool(ctx, p, by)
 }

@@ -66,7 +66,7 @@ func (p *player) crowd() error {
 		}
 	}
 	for i := 9; i < Crowded; i += 10 {
-		if err := p.control.SetPaused(p.ctx, CrowdID(i), true); err != nil {
+		if err := p.control.SetPaused(p.ctx, CrowdID(i), true, "ops"); err != nil {
 			return err
 		}
 	}

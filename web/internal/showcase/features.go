@@ -39,7 +39,7 @@ func (p *player) oldVersion() error {
 
 func (p *player) pools() error {
 	for _, pool := range []engine.Pool{{Name: "warehouse", Slots: 4, Description: "What the warehouse stands at once"}, {Name: "ledger", Slots: 1}, {Name: "exports", Slots: 0, Description: "Closed for the audit"}} {
-		if err := p.control.SetPool(p.ctx, pool); err != nil {
+		if err := p.control.SetPool(p.ctx, pool, "ada"); err != nil {
 			return err
 		}
 	}

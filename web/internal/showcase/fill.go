@@ -177,7 +177,7 @@ func (p *player) backfill() error {
 		}
 		at = r.at.Add(time.Minute)
 	}
-	return p.control.PauseBackfill(p.ctx, plan.ID, true)
+	return p.control.PauseBackfill(p.ctx, plan.ID, true, "grace")
 }
 
 // audits are hourly runs with a mapped task, one of them with a gap.
@@ -246,7 +246,7 @@ func (p *player) reports() error {
 	if err := r.end(engine.RunSuccess, 0); err != nil {
 		return err
 	}
-	return p.control.SetPaused(p.ctx, Report, true)
+	return p.control.SetPaused(p.ctx, Report, true, "ada")
 }
 
 // today's run is on its way: dbt is building models.
