@@ -42,6 +42,7 @@ func Conformance(t *testing.T, open func(t *testing.T) engine.Store) {
 		{"Pools", poolCases},
 		{"Turns", turnCases},
 		{"Prune", pruneCases},
+		{"Audit", auditCases},
 		{"Concurrency", concurrencyCases},
 	} {
 		t.Run(g.name, func(t *testing.T) {

@@ -53,6 +53,7 @@ var assetCases = []conformanceCase{
 		equal(f, "of none", len(got[[]engine.AssetEvent](f)(f.AssetEvents(f.ctx, "none", 2))), 0)
 	}},
 	{"of many schedulers one makes the run", assetRace},
+	{"what is pending can be dropped, of a DAG, of an asset or of before a time", assetDrop},
 }
 
 // byAssets registers a DAG that is scheduled by any of these assets.
@@ -216,4 +217,29 @@ func assetRace(f *fixture) {
 	_, total, err := f.Runs(f.ctx, engine.RunFilter{DAGs: []string{"c"}})
 	f.ok(err)
 	equal(f, "runs", total, 10)
+}
+
+func assetDrop(f *fixture) {
+	f.byAssets("c1", "a", "b")
+	f.byAssets("c2", "a")
+	run := f.running("d")
+	drop := func(dag, asset string, before time.Time, want int) {
+		f.Helper()
+		equal(f, fmt.Sprintf("dropped of %q for %q", asset, dag), got[int](f)(f.Store.DropPending(f.ctx, dag, asset, before)), want)
+	}
+	f.change(engine.RunChange{Key: run, Assets: updates("a", "b")})
+	drop("c1", "b", Epoch, 0)
+	drop("c2", "b", time.Time{}, 0)
+	drop("c1", "b", Epoch.Add(time.Second), 1)
+	equal(f, "left", f.pendingOf("c1", "c2"), []string{"a for c1", "a for c2"})
+	drop("", "a", time.Time{}, 2)
+	equal(f, "left", f.pendingOf("c1", "c2"), []string{})
+	equal(f, "the updates themselves stay", len(got[[]engine.AssetEvent](f)(f.AssetEvents(f.ctx, "", 9))), 2)
+	f.change(engine.RunChange{Key: run, Assets: updates("a", "b")})
+	ids := idsOf(f.pending("c1"))
+	drop("c1", "", time.Time{}, 2)
+	equal(f, "left", f.pendingOf("c1", "c2"), []string{"a for c2"})
+	if _, err := f.CreateAssetRun(f.ctx, engine.NewRun{DAG: "c1", RunID: "late", Type: engine.AssetRun}, ids); !errors.Is(err, engine.ErrConflict) {
+		f.Errorf("a run of what was dropped: %v", err)
+	}
 }
