@@ -143,7 +143,7 @@ func (s *Store) Audit(ctx context.Context, f engine.AuditFilter) ([]engine.Audit
 		return nil, 0, fmt.Errorf("count entries of the audit log: %w", err)
 	}
 	out, err := query(ctx, s.look, scanAudit, `SELECT `+auditColumns+` FROM tidemill.audit_log a`+w.text()+order+
-		` LIMIT nullif(`+w.arg(f.Limit)+`::int, 0) OFFSET `+w.arg(f.Offset)+`::int`, w.args...)
+		` LIMIT nullif(`+w.arg(f.Limit)+`::bigint, 0) OFFSET `+w.arg(f.Offset)+`::bigint`, w.args...)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read the audit log: %w", err)
 	}
@@ -193,10 +193,10 @@ func auditWhere(f *engine.AuditFilter) (*where, error) {
 		}
 	}
 	if f.MapIndex != nil {
-		w.add("a.task_id <> '' AND a.map_index = ", *f.MapIndex, "")
+		w.add("a.task_id <> '' AND a.map_index = ", *f.MapIndex, "::bigint")
 	}
 	if f.Try != nil {
-		w.add("a.try_number = ", *f.Try, "")
+		w.add("a.try_number = ", *f.Try, "::bigint")
 	}
 	if len(f.Events) > 0 {
 		w.add("a.event = ANY(", cleaned(f.Events), "::text[])")

@@ -77,6 +77,7 @@ func mount(r chi.Router, d Deps) {
 	s.assets(a)
 	s.assetEvents(a)
 	s.questions(a)
+	s.eventLogs(a)
 	s.monitor(a)
 	s.streams(a)
 	s.events(a)
@@ -136,7 +137,7 @@ var errorSchema = &huma.Schema{Type: huma.TypeObject, Required: []string{"detail
 // tagOf groups the calls in the documentation.
 func tagOf(path string) string {
 	tag := ""
-	for _, known := range []string{"dags", "dagRuns", "taskInstances", "backfills", "streams", "events", "monitor", "version", "tasks", "pools", "assets", "dagVersions", "hitlDetails"} {
+	for _, known := range []string{"dags", "dagRuns", "taskInstances", "backfills", "streams", "events", "monitor", "version", "tasks", "pools", "assets", "dagVersions", "hitlDetails", "eventLogs"} {
 		if containsSegment(path, known) {
 			tag = known
 		}

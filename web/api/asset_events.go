@@ -40,6 +40,7 @@ func (s *server) assetEvents(a huma.API) {
 		}
 		return all.QueuedEvents[0], nil
 	})
+	s.dropQueued(a)
 }
 
 // An AssetEventResponse is an update of an asset.
@@ -321,7 +322,7 @@ func (s *server) queuedEvents(ctx context.Context, dag string, asset int64, befo
 		page.QueuedEvents = append(page.QueuedEvents, QueuedEventResponse{e.For, e.For, AssetID(e.Asset), e.At.UTC()})
 	}
 	if page.TotalEntries = len(page.QueuedEvents); page.TotalEntries == 0 {
-		return none, fail(http.StatusNotFound, "Queue event with dag_id: `%s` and asset_id: `%d` was not found", dag, asset)
+		return none, noQueuedEvent(dag, asset)
 	}
 	return page, nil
 }

@@ -14,7 +14,7 @@ import (
 // functions are what templates can call.
 func functions(a assets) template.FuncMap {
 	return template.FuncMap{
-		"asset": a.url, "dagURL": dagURL, "tagURL": func(tag string) string { return dagFilter{Tag: tag}.URL() }, "ownerURL": func(owner string) string { return dagFilter{Owner: owner}.URL() }, "runURL": runURL, "taskURL": taskURL,
+		"asset": a.url, "dagURL": dagURL, "tagURL": func(tag string) string { return dagFilter{Tag: tag}.URL() }, "ownerURL": func(owner string) string { return dagFilter{Owner: owner}.URL() }, "runURL": runURL, "taskURL": taskURL, "auditURL": auditURL,
 		"stamp": stamp, "short": shortStamp, "rfc": rfc, "ago": ago, "took": took, "span": span, "word": word, "count": count, "plural": plural, "day": dayOf, "percent": percent, "mask": maskText, "dict": dict, "condition": condition, "duration": spanOf, "assetID": assetID, "nameOf": nameOf, "legend": func() []engine.State { return legend },
 	}
 }

@@ -82,6 +82,7 @@ func (s *server) pages() map[string]pageFunc {
 		"/pools":                              s.poolsPage,
 		"/assets":                             s.assetsPage,
 		"/questions":                          s.questionsPage,
+		"/audit":                              s.auditPage,
 	}
 }
 
