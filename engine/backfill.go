@@ -67,8 +67,15 @@ func (c *Control) Backfill(ctx context.Context, r BackfillRequest, dryRun bool) 
 	}
 	// While runs are being cleared the backfill is paused, so that it neither starts nor ends before all of them are part of it.
 	b.Paused = len(adopt) > 0
-	act := c.act(ActCreateBackfill, r.By, map[string]any{"from_date": r.From, "to_date": r.To, "reprocess_behavior": r.Reprocess, "run_backwards": r.Backwards,
-		"max_active_runs": r.MaxActiveRuns, "dag_run_conf": json.RawMessage(r.Params), "task_ids": r.Tasks, "runs_created": len(b.Runs), "runs_cleared": len(adopt)})
+	told := map[string]any{"from_date": r.From, "to_date": r.To, "reprocess_behavior": r.Reprocess, "run_backwards": r.Backwards,
+		"max_active_runs": r.MaxActiveRuns, "runs_created": len(b.Runs), "runs_cleared": len(adopt)}
+	if len(r.Params) > 0 {
+		told["dag_run_conf"] = json.RawMessage(r.Params)
+	}
+	if len(r.Tasks) > 0 {
+		told["task_ids"] = r.Tasks
+	}
+	act := c.act(ActCreateBackfill, r.By, told)
 	act.DAG = r.DAG
 	b.Acts = []AuditEntry{act}
 	id, _, err := c.store.CreateBackfill(ctx, b)

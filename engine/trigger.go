@@ -63,7 +63,10 @@ func (c *Control) trigger(ctx context.Context, t TriggerRequest, person bool) (R
 		return RunRow{}, err
 	}
 	if person {
-		told := map[string]any{"conf": json.RawMessage(n.Params)}
+		told := map[string]any{}
+		if len(n.Params) > 0 {
+			told["conf"] = json.RawMessage(n.Params)
+		}
 		if n.Note != "" {
 			told["note"] = n.Note
 		}

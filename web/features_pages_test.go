@@ -35,9 +35,9 @@ var featureLooks = []look{
 	{"feature-task-past", "/dags/ledger_close/runs/scheduled__2026-03-08T00:00:00+00:00/tasks/close_books", []string{"depends on past", "it is failed"}},
 	{"feature-pools", "/pools", []string{"4 of 4", "4 asked for by what is ready", "score_file [0]", "Closed for the audit", "No task names it"}},
 	{"feature-assets", "/assets", []string{"gold.fraud_scores", "waits for more", "41622", "by hand", "fraud_digest"}},
-	{"feature-audit", "/audit", []string{"post pool", "grace", "treasury knows (see TR-118)", "score_file [2]"}},
-	{"feature-audit-run", "/audit?dag=fraud_scores&run=" + url.QueryEscape(scoresID(6)), []string{"Only of run", "patch task instance"}},
-	{"feature-audit-none", "/audit?who=nobody", []string{"Nothing fits"}},
+	{"feature-audit", "/audit", []string{"Pool created", "grace", "treasury knows (see TR-118)", "score_file [2]"}},
+	{"feature-audit-run", "/audit?dag=fraud_scores&run=" + url.QueryEscape(scoresID(6)), []string{"Only of run", "Task noted"}},
+	{"feature-audit-none", "/audit?who=nobody&what=post_pool", []string{"Nothing fits"}},
 	{"feature-questions", "/questions", []string{"117 of 41,622 payments", "Answered lately", "ada"}},
 }
 

@@ -92,7 +92,7 @@ var looks = []look{
 	{"task-mapped", auditRun + "/tasks/check.audit_partition?map_index=4", []string{"check.audit_partition [4]", "offsets 118204", "Elements"}},
 	{"streams", "/streams", []string{"bronze_ingest", "lag", "watermark", "partition", "18\u2009204\u2009551"}},
 	{"backfills", "/backfills", []string{"2026-02-09 – 2026-02-15", "4 of 7", "Resume"}},
-	{"audit", "/audit", []string{"create backfill", "trigger dag run", "board meeting", "pause backfill"}},
+	{"audit", "/audit", []string{"Backfill created", "Run triggered", "board meeting", "Backfill paused", "DAG paused"}},
 	{"not-found", "/dags/nope", []string{"Not Found"}},
 	{"api-docs", "/api/v2/docs", []string{"/api/v2/dags/{dag_id}/clearTaskInstances", "DAGRunResponse"}},
 }

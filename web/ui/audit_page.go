@@ -17,9 +17,10 @@ const actsShown = 50
 
 // An auditFilter says which entries the page of the audit log shows, and which page of them. The address keeps it.
 type auditFilter struct {
-	DAG, Run  string // exactly
-	Who, What string // part of it
-	Page      int    // from 1
+	DAG, Run string
+	What     string // event
+	Who      string // a part of it
+	Page     int    // from 1
 }
 
 func auditFilterOf(q url.Values) auditFilter {
@@ -53,7 +54,10 @@ func (f auditFilter) On() bool { return f != auditFilter{Page: f.Page} }
 // query is what the store is asked for: the newest first.
 func (f auditFilter) query() engine.AuditFilter {
 	q := engine.AuditFilter{DAG: f.DAG, RunID: f.Run, OrderBy: []string{"-id"}, Limit: actsShown, Offset: (f.Page - 1) * actsShown}
-	q.Match = append(api.AuditMatches("owner", f.Who, ""), api.AuditMatches("event", strings.ReplaceAll(f.What, " ", "_"), "")...)
+	q.Match = api.AuditMatches("owner", f.Who, "")
+	if f.What != "" {
+		q.Events = []string{f.What}
+	}
 	return q
 }
 
@@ -63,6 +67,7 @@ func auditURL(dag, run string) string { return auditFilter{DAG: dag, Run: run}.U
 type auditData struct {
 	Filter   auditFilter
 	DAGs     []string
+	Events   []choice
 	Lines    []auditLine
 	Total    int
 	From, To int // of those that fit, which are shown; from 1
@@ -87,14 +92,14 @@ func (s *server) auditPage(ctx context.Context, r *http.Request) (*page, error) 
 	if err != nil {
 		return nil, err
 	}
-	d := auditData{Filter: f, Total: total, DAGs: idsOf(heads)}
+	d := auditData{Filter: f, Total: total, DAGs: idsOf(heads), Events: actWords}
 	if f.DAG != "" && !slices.Contains(d.DAGs, f.DAG) {
 		d.DAGs = append(d.DAGs, f.DAG)
 	}
 	d.From = (f.Page-1)*actsShown + 1
 	d.To = d.From + len(entries) - 1
 	for _, e := range entries {
-		d.Lines = append(d.Lines, auditLine{e, word(e.Event), onOneLine(pretty(e.Extra))})
+		d.Lines = append(d.Lines, auditLine{e, actWord(e), onOneLine(pretty(e.Extra))})
 	}
 	if f.Page > 1 {
 		newer := f
