@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidemill/tidemill/engine"
@@ -294,11 +295,33 @@ func (w *world) books() {
 	for _, id := range w.dags.ids {
 		w.dates(id)
 	}
+	w.acts()
 	backfills, _, err := w.store.Backfills(w.eyes.ctx, engine.BackfillFilter{Open: true, Limit: 1000})
 	must(err)
 	for _, b := range backfills {
 		if c := b.Counts[engine.RunQueued] + b.Counts[engine.RunRunning]; c == 0 && !b.Paused {
 			w.violated("backfill %d is open and has nothing to do", b.ID)
+		}
+	}
+}
+
+// acts checks that each run that a person has asked for has one entry in the audit log, and the others none.
+func (w *world) acts() {
+	runs, _, err := w.store.Runs(w.eyes.ctx, engine.RunFilter{})
+	must(err)
+	acts, _, err := w.store.Audit(w.eyes.ctx, engine.AuditFilter{Events: []string{engine.ActTriggerRun}})
+	must(err)
+	told := map[string]int{}
+	for _, a := range acts {
+		told[a.DAG+"/"+a.RunID+"/"+a.By]++
+	}
+	for _, r := range runs {
+		want := 0
+		if strings.HasPrefix(r.TriggeredBy, "ann") && r.Backfill == 0 {
+			want = 1
+		}
+		if n := told[r.DAG+"/"+r.RunID+"/"+r.TriggeredBy]; n != want {
+			w.violated("%d entries in the audit log tell that %s triggered run %s of %s", n, r.TriggeredBy, r.RunID, r.DAG)
 		}
 	}
 }

@@ -28,6 +28,7 @@ func (v *view) wrong(format string, args ...any) {
 }
 
 func (v *view) check() {
+	v.acts()
 	v.history()
 	for _, k := range v.a.keys() {
 		old, there := v.was.at[k]
@@ -40,6 +41,17 @@ func (v *view) check() {
 	v.leftovers()
 	if v.a.row.State == engine.RunRunning {
 		v.rules()
+	}
+}
+
+// acts checks that what a person changes, and nothing else, is in the audit log, once.
+func (v *view) acts() {
+	n := len(v.c.Acts)
+	switch changed := len(v.was.at) > 0 && v.a.diff(v.was) != ""; { // a run that has not started has nothing to clear
+	case n > 1, n == 1 && !v.user:
+		v.wrong("%d entries for the audit log", n)
+	case n == 0 && v.user && changed:
+		v.wrong("nothing for the audit log: %s", v.a.diff(v.was))
 	}
 }
 

@@ -71,6 +71,9 @@ var mutations = map[string]func() *mutation{
 	"a callback is left out": func() *mutation {
 		return &mutation{every: 7, change: func(_ *world, c *engine.RunChange) { c.Callbacks = c.Callbacks[min(1, len(c.Callbacks)):] }}
 	},
+	"a person's word is left out of the audit log": func() *mutation {
+		return &mutation{change: func(_ *world, c *engine.RunChange) { c.Acts = nil }}
+	},
 	"an event is told twice": func() *mutation {
 		return &mutation{every: 7, change: func(_ *world, c *engine.RunChange) { c.Events = append(c.Events, c.Events...) }}
 	},
