@@ -19,8 +19,9 @@ func (c *command) historyPrune() *cobra.Command {
 	var older string
 	cmd := &cobra.Command{
 		Use: "prune", Short: "Delete runs that ended long ago, with their attempts, logs and outputs", Args: arguments(),
-		Long: "Delete runs that ended long ago, with their attempts, logs and outputs, in small batches beside what runs. Of each DAG the newest run\n" +
-			"and the newest scheduled one stay, and runs of which an alert is still to be delivered. Without it history is kept for ever.",
+		Long: "Delete runs that ended long ago, with their attempts, logs and outputs, and what is as old of the events of assets and of the audit\n" +
+			"log, in small batches beside what runs. Of each DAG the newest run and the newest scheduled one stay, and runs of which an alert is\n" +
+			"still to be delivered. Without it history is kept for ever.",
 		Example: "  tidemill history prune --older-than 90d",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			age, err := ageOf(older)

@@ -20,7 +20,7 @@ func (c *Control) act(event, by string, extra any) AuditEntry {
 // actExtra encodes what an entry carries. What people may not write is refused before; what slips through is masked here, and a text that
 // masking breaks, or that is too long, is left out.
 func (c *Control) actExtra(extra any) []byte {
-	if extra == nil {
+	if told, ok := extra.(map[string]any); extra == nil || ok && len(told) == 0 {
 		return nil
 	}
 	raw, err := json.Marshal(extra)

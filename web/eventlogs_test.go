@@ -62,7 +62,7 @@ func TestWhatTheAPIDoesIsInTheAuditLog(t *testing.T) {
 		{"DELETE", "/assets/12/queuedEvents", ``, 404, "", ""},
 		{"DELETE", "/assets/" + rates + "/queuedEvents", ``, 204, "delete_asset_queued_events    -1", showcase.Rates},
 		{"POST", "/assets/events", `{"asset_id":` + rates + `}`, 200, "create_asset_event    -1", showcase.Rates},
-		{"DELETE", "/dags/fraud_digest/assets/queuedEvents", ``, 204, "delete_dag_asset_queued_events fraud_digest   -1", "{}"},
+		{"DELETE", "/dags/fraud_digest/assets/queuedEvents", ``, 204, "delete_dag_asset_queued_events fraud_digest   -1", ""},
 	} {
 		before := last()
 		req, err := http.NewRequestWithContext(t.Context(), c.method, base+"/api/v2"+c.path, strings.NewReader(c.body))
@@ -84,7 +84,7 @@ func TestWhatTheAPIDoesIsInTheAuditLog(t *testing.T) {
 			continue
 		}
 		got := fmt.Sprint(have.Event, " ", have.DAG, " ", have.RunID, " ", have.Task, " ", have.MapIndex)
-		if have.ID != before.ID+1 || got != c.want || have.By != "rest_api" || !strings.Contains(string(have.Extra), c.extra) || !json.Valid(have.Extra) {
+		if have.ID != before.ID+1 || got != c.want || have.By != "rest_api" || !strings.Contains(string(have.Extra), c.extra) || len(have.Extra) > 0 && !json.Valid(have.Extra) {
 			t.Errorf("%s %s left entry %d after %d: %q by %s, want %q with %s: %s", c.method, c.path, have.ID, before.ID, got, have.By, c.want, c.extra, have.Extra)
 		}
 	}
