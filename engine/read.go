@@ -39,6 +39,8 @@ type Reader interface {
 	RunWaits(ctx context.Context, runs []int64) ([]Wait, error)
 	// Questions returns those of the runs given, or, with none given, the open ones of all, oldest first, at most limit.
 	Questions(ctx context.Context, runs []int64, limit int) ([]QuestionRow, error)
+	// OldQuestions returns those that an instance asked before its latest, oldest first, all closed.
+	OldQuestions(ctx context.Context, key TaskKey) ([]QuestionRow, error)
 	// Pools returns all pools with what is taken of them, by name.
 	Pools(ctx context.Context) ([]PoolRow, error)
 	// RunAssets returns the events that triggered a run, oldest first.

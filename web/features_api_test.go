@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/engine/enginetest"
@@ -166,5 +167,35 @@ func TestDoingFeatures(t *testing.T) {
 	pools, err := store.Pools(t.Context())
 	if err != nil || len(pools) != 3 {
 		t.Errorf("%d pools are left, want 3: %v", len(pools), err)
+	}
+}
+
+// TestTheQuestionOfAnOlderTry asks anew after an answer: the older try still has its own question and answer.
+func TestTheQuestionOfAnOlderTry(t *testing.T) {
+	base, store := features(t)
+	run, err := store.RunByID(t.Context(), "fraud_scores", scoresID(6))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := store.Now(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := engine.TaskKey{Run: run.Key, Task: "release", MapIndex: -1}
+	err = store.Transition(t.Context(), engine.Transition{Runs: []int64{run.Key}, Decide: func(_ time.Time, rows []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
+		r := rows[0]
+		return []engine.RunChange{{Key: r.Key, State: r.State, States: r.States, Version: r.Version, FailedTasks: r.FailedTasks,
+			Ask: []engine.QuestionRow{{TaskKey: key, Text: "Again?", Answers: []string{"publish"}, AskedAt: now}}}}, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := base + "/api/v2/dags/fraud_scores/dagRuns/" + url.PathEscape(scoresID(6)) + "/taskInstances/release/-1/hitlDetails"
+	status, answer := call(t, "GET", path+"/tries/1", "")
+	if subject := fmt.Sprint(answer["subject"]); status != 200 || !strings.Contains(subject, "of 41,622 payments") || fmt.Sprint(dig(answer, "chosen_options.0")) != "publish" {
+		t.Errorf("of the older try: %d %v", status, answer)
+	}
+	if status, answer = call(t, "GET", path, ""); status != 200 || answer["subject"] != "Again?" {
+		t.Errorf("of the latest: %d %v", status, answer)
 	}
 }

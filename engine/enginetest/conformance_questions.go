@@ -9,6 +9,36 @@ import (
 
 var questionCases = []conformanceCase{
 	{"a question is stored, closed and asked anew", questionStored},
+	{"the questions that an instance asked before its latest are kept, with the run", func(f *fixture) {
+		f.dag("d", 0)
+		run := f.queued("d", 1)[0]
+		old := func(task string) []string {
+			f.Helper()
+			texts := []string{}
+			for _, q := range got[[]engine.QuestionRow](f)(f.OldQuestions(f.ctx, plain(run, task))) {
+				if !q.Closed || q.Default != "no" || len(q.Answers) != 2 || q.DueAt == nil || q.TaskKey != plain(run, task) {
+					f.Errorf("an old question is %+v", q)
+				}
+				texts = append(texts, q.Text)
+			}
+			return texts
+		}
+		for i, text := range []string{"first", "second", "third"} {
+			at := Epoch.Add(time.Duration(i) * time.Hour)
+			due := at.Add(time.Minute)
+			f.change(engine.RunChange{Key: run, State: engine.RunRunning, Unask: []engine.TaskKey{plain(run, "t")}, Ask: []engine.QuestionRow{
+				{TaskKey: plain(run, "t"), Text: text, Answers: []string{"yes", "no"}, Default: "no", AskedAt: at, DueAt: &due}}})
+		}
+		f.change(engine.RunChange{Key: run, Ask: []engine.QuestionRow{{TaskKey: plain(run, "u"), Text: "other", AskedAt: Epoch}}})
+		equal(f, "old", old("t"), []string{"first", "second"})
+		equal(f, "of another", old("u"), []string{})
+		equal(f, "open", f.asked(9), []string{"other", "third"})
+		f.change(engine.RunChange{Key: run, Unask: []engine.TaskKey{plain(run, "t"), plain(run, "u")}})
+		f.endRun(run)
+		f.ended("d", 1) // the newest stays
+		equal(f, "pruned", got[int](f)(f.PruneRuns(f.ctx, f.future(), 9)), 1)
+		equal(f, "after the run has gone", old("t"), []string{})
+	}},
 	{"without runs the open ones of all are found, oldest first", func(f *fixture) {
 		f.twoDAGs()
 		d, e := f.run("d"), f.run("e")

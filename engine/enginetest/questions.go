@@ -19,7 +19,11 @@ func (r *run) ask(set []engine.QuestionRow, over []engine.TaskKey) {
 	}
 	for _, q := range set {
 		if r.asked == nil {
-			r.asked = map[engine.TaskKey]engine.QuestionRow{}
+			r.asked, r.askedOld = map[engine.TaskKey]engine.QuestionRow{}, map[engine.TaskKey][]engine.QuestionRow{}
+		}
+		if old, ok := r.asked[q.TaskKey]; ok {
+			old.Closed = true
+			r.askedOld[q.TaskKey] = append(r.askedOld[q.TaskKey], old)
 		}
 		q = copyQuestion(q)
 		q.Closed = false
@@ -35,6 +39,19 @@ func (r *run) asking() bool {
 		}
 	}
 	return false
+}
+
+// OldQuestions implements engine.Reader.
+func (s *Store) OldQuestions(ctx context.Context, key engine.TaskKey) ([]engine.QuestionRow, error) {
+	return query(ctx, s, "OldQuestions", func(time.Time) ([]engine.QuestionRow, error) {
+		var out []engine.QuestionRow
+		if r := s.runs[key.Run]; r != nil {
+			for _, q := range r.askedOld[key] {
+				out = append(out, copyQuestion(q))
+			}
+		}
+		return out, nil
+	})
 }
 
 // Questions implements engine.Reader.

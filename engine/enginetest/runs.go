@@ -14,6 +14,7 @@ type run struct {
 	virtuals []*virtual                    // in the order first reported
 	waits    map[engine.TaskKey]engine.Wait
 	asked    map[engine.TaskKey]engine.QuestionRow
+	askedOld map[engine.TaskKey][]engine.QuestionRow // before, oldest first
 	names    map[engine.TaskKey]string
 	notes    map[engine.TaskKey]note
 	noteBy   string

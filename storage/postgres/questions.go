@@ -17,7 +17,11 @@ const (
 					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index OFFSET 0) q) c
 		WHERE q.ctid = c.at AND q.closed_at IS NULL`
 
-	setQuestion = `INSERT INTO tidemill.questions (run_id, task_id, map_index, question, answers, default_answer, asked_at, due_at)
+	// setQuestion keeps the question that it replaces.
+	setQuestion = `WITH old AS (INSERT INTO tidemill.old_questions (run_id, task_id, map_index, question, answers, default_answer, asked_at, due_at)
+			SELECT run_id, task_id, map_index, question, answers, default_answer, asked_at, due_at FROM tidemill.questions
+			WHERE run_id = $1 AND task_id = $2 AND map_index = $3 ON CONFLICT DO NOTHING)
+		INSERT INTO tidemill.questions (run_id, task_id, map_index, question, answers, default_answer, asked_at, due_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (run_id, task_id, map_index) DO UPDATE SET question = excluded.question, answers = excluded.answers,
 			default_answer = excluded.default_answer, asked_at = excluded.asked_at, due_at = excluded.due_at, closed_at = NULL`
@@ -53,6 +57,18 @@ func (s *Store) Questions(ctx context.Context, runs []int64, limit int) ([]engin
 	}, `SELECT `+questionColumns+` FROM tidemill.questions WHERE `+which+` ORDER BY asked_at, run_id, task_id, map_index LIMIT $1`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read questions: %w", err)
+	}
+	return out, nil
+}
+
+// OldQuestions implements engine.Reader.
+func (s *Store) OldQuestions(ctx context.Context, key engine.TaskKey) ([]engine.QuestionRow, error) {
+	out, err := query(ctx, s.look, func(row pgx.CollectableRow) (q engine.QuestionRow, err error) {
+		return q, row.Scan(&q.Run, &q.Task, &q.MapIndex, &q.Text, &q.Answers, &q.Default, &q.AskedAt, &q.DueAt, &q.Closed)
+	}, `SELECT run_id, task_id, map_index, question, answers, default_answer, asked_at, due_at, true FROM tidemill.old_questions
+		WHERE run_id = $1 AND task_id = $2 AND map_index = $3 ORDER BY asked_at`, key.Run, key.Task, key.MapIndex)
+	if err != nil {
+		return nil, fmt.Errorf("read old questions of task %q of run %d: %w", key.Task, key.Run, err)
 	}
 	return out, nil
 }

@@ -303,13 +303,17 @@ func (s *server) askedBy(ctx context.Context, in *MappedPath) (instance, engine.
 	return t, engine.QuestionRow{}, fail(http.StatusNotFound, "Human-in-the-loop detail does not exist for Task Instance with id %s", instanceID(t.TaskKey))
 }
 
-// questionOfTry is the question that a try has asked. Of each instance the latest question is kept, so that it is that of one of its tries.
+// questionOfTry is the question that a try has asked, the latest if it asked several.
 func (s *server) questionOfTry(ctx context.Context, in *struct {
 	MappedPath
 	Try int `path:"try_number"`
 }) (HITLDetailHistory, error) {
 	none, k := HITLDetailHistory{}, in.key(in.MapIndex)
-	_, q, err := s.askedBy(ctx, &in.MappedPath)
+	t, latest, err := s.askedBy(ctx, &in.MappedPath)
+	if err != nil {
+		return none, err
+	}
+	asked, err := s.Store.OldQuestions(ctx, t.TaskKey)
 	if err != nil {
 		return none, err
 	}
@@ -317,17 +321,15 @@ func (s *server) questionOfTry(ctx context.Context, in *struct {
 	if err != nil {
 		return none, err
 	}
-	for _, t := range tries.TaskInstances { // the first that was not over when it was asked
-		if t.EndDate != nil && t.EndDate.Before(q.AskedAt) {
-			continue
+	for _, q := range slices.Backward(append(asked, latest)) {
+		// The first try that was not over when it was asked.
+		i := slices.IndexFunc(tries.TaskInstances, func(t TaskInstanceHistoryResponse) bool { return t.EndDate == nil || !t.EndDate.Before(q.AskedAt) })
+		if i >= 0 && tries.TaskInstances[i].TryNumber == in.Try {
+			d, err := s.answeredQuestion(ctx, q, in.Try)
+			return HITLDetailHistory{tries.TaskInstances[i], d}, err
 		}
-		if t.TryNumber != in.Try {
-			break
-		}
-		d, err := s.answeredQuestion(ctx, q, in.Try)
-		return HITLDetailHistory{t, d}, err
 	}
-	return none, fail(http.StatusNotFound, "The Human-in-the-loop detail with dag_id: `%s`, run_id: `%s`, task_id: `%s`, map_index: `%d` and try_number: `%d` was not found: the latest question of an instance is kept", k.DagID, k.DagRunID, k.task, k.mapIndex, in.Try)
+	return none, fail(http.StatusNotFound, "The Human-in-the-loop detail with dag_id: `%s`, run_id: `%s`, task_id: `%s`, map_index: `%d` and try_number: `%d` was not found", k.DagID, k.DagRunID, k.task, k.mapIndex, in.Try)
 }
 
 // UpdateHITLDetailPayload is an answer.
