@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -22,10 +21,19 @@ type attempt struct {
 	def    *Definition
 	task   *Task
 	inputs taskInputs
-	cancel context.CancelCauseFunc
 	lost   atomic.Bool // its lease is gone: nothing of it counts
 	ended  atomic.Bool // its end is being stored, or is stored: there is nothing left to stop
 	end    AttemptEnd
+
+	base, ctx context.Context // of this process's attempts; of its body
+	cancel    context.CancelCauseFunc
+	stopped   atomic.Bool
+	tc        *taskContext
+	started   time.Time
+
+	mu   sync.Mutex // while its end is handed on, which may take as long as a transaction
+	over bool       // its end has been handed on
+	runs int        // how often its body has returned
 }
 
 // Causes for which an attempt's context is cancelled.
@@ -33,95 +41,114 @@ var (
 	errTimedOut  = errors.New("the task's timeout has passed")
 	errCancelled = errors.New("cancelled: it was cleared, marked or its run ended by a person")
 	errDrained   = errors.New("cancelled: this process is shutting down; another attempt will be made")
+	errWentAway  = Permanent(errors.New("its body ended its goroutine (runtime.Goexit, or FailNow of a test) instead of returning"))
 )
 
 // begin runs an attempt beside the loops. Its slot and lease are held until its end is stored.
+//
+// Its context has the values of base and is cancelled by stop alone: base ends when all attempts have, but for those left behind.
 func (r *Runtime) begin(base context.Context, a *attempt) {
-	ctx, cancel := context.WithCancelCause(base)
-	a.cancel = cancel
+	a.tc = r.taskContext(a)
+	ctx, cancel := context.WithCancelCause(context.WithValue(context.WithoutCancel(base), taskContextKey{}, a.tc))
+	a.base, a.ctx, a.cancel = base, ctx, cancel
 	r.held.add(a)
 	r.running.Add(1)
+	if base.Err() != nil {
+		r.stop(a, context.Cause(base))
+	}
 	r.spawn(a, func() {
 		defer cancel(nil)
-		r.execute(ctx, base, a)
+		r.execute(a)
 	})
 }
 
-// execute runs the body and hands its end to the completer: once, when the body returns, or without it when it does not heed its
-// cancelled context for a while.
-func (r *Runtime) execute(ctx, base context.Context, a *attempt) {
-	started := r.clock.Now()
-	tc := r.taskContext(a)
-	tctx := context.WithValue(ctx, taskContextKey{}, tc)
-	var mu sync.Mutex
-	over, runs := false, 0
-	// end ends the attempt, once. With again it does not: the body's transaction came to nothing by no fault of its own.
-	end := func(out []byte, err error) (again bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return false
-		}
-		var extras map[string][]byte
-		if len(tc.updates) > 0 {
-			extras = tc.attached()
-		}
-		if shows := r.refuseSecrets(out, err, extras); shows != nil {
-			out, err, extras = nil, shows, nil
-		}
-		runs++
-		last := runs >= maxTxRuns || ctx.Err() != nil
-		tx := tc.tx.take()
-		if err != nil && tx != nil && tx.Lost() && ctx.Err() == nil {
-			if !last {
-				return true
-			}
-			err = tooOften(err)
-		}
-		a.ended.Store(true)
-		a.finish(tctx, out, err, context.Cause(ctx))
-		a.end.StartedAt, a.end.Extras = &started, extras
-		if tx != nil && a.end.Ending == EndSuccess {
-			again = r.endInTx(base, a, tx, last)
-			over = !again
-			a.ended.Store(over)
-			return again
-		}
-		over = true
-		r.ends[r.completerOf(a)] <- a
-		return false
+// stop cancels the context of an attempt's body. One that does not heed that for a while is left behind.
+func (r *Runtime) stop(a *attempt, cause error) {
+	if a.cancel == nil {
+		return
 	}
+	a.cancel(cause)
+	if a.ended.Load() || a.stopped.Swap(true) {
+		return // its body has returned, or is waited for already
+	}
+	r.clock.AfterFunc(abandonAfter, func() {
+		r.endOnce(a, nil, fmt.Errorf("%w; its body did not heed that for %s and was left behind", context.Cause(a.ctx), abandonAfter))
+	}, "abandon")
+}
+
+// execute runs the body and hands its end on: once, when the body returns, or without it when it does not heed its cancelled context for a
+// while.
+func (r *Runtime) execute(a *attempt) {
+	a.started = r.clock.Now()
+	returned := false
+	defer func() {
+		if !returned {
+			r.endOnce(a, nil, errWentAway)
+		}
+	}()
 	if a.task.timeout > 0 {
-		timer := r.clock.AfterFunc(a.task.timeout, func() { a.cancel(errTimedOut) }, "timeout")
+		timer := r.clock.AfterFunc(a.task.timeout, func() { r.stop(a, errTimedOut) }, "timeout")
 		defer timer.Stop()
 	}
-	stop := context.AfterFunc(ctx, func() {
-		r.clock.AfterFunc(abandonAfter, func() {
-			end(nil, fmt.Errorf("%w; its body did not heed that for %s and was left behind", context.Cause(ctx), abandonAfter))
-		}, "abandon")
-	})
-	defer stop()
 	for delay := firstTxPause; ; delay = min(2*delay, longestTxPause) {
-		again := end(call(tctx, a))
-		if tx := tc.tx.reset(); tx != nil {
-			tx.Rollback(base) // unless it was committed; only now, when the body does not use it any more
+		out, err := call(a.ctx, a)
+		again := r.endOnce(a, out, err)
+		if tx := a.tc.tx.reset(); tx != nil {
+			tx.Rollback(a.base) // unless it was committed; only now, when the body does not use it any more
 		}
 		if !again {
-			return
+			break
 		}
-		tc.log().Warn("its transaction was rolled back and the body runs again: it collided with another, or its connection was lost")
-		if !r.pause(ctx, delay/2+time.Duration(random()*float64(delay))) {
-			end(nil, context.Cause(ctx))
-			return
+		a.tc.logger().Warn("its transaction was rolled back and the body runs again: it collided with another, or its connection was lost")
+		if !r.pause(a.ctx, delay/2+time.Duration(random()*float64(delay))) {
+			r.endOnce(a, nil, context.Cause(a.ctx))
+			break
 		}
 	}
+	returned = true
 }
 
-// taskContext is what the body may ask for. Most attempts of a busy engine log nothing: the log is made when it is first asked for.
+// endOnce ends an attempt as its body returned, unless it has ended. again tells that it has not, and the body is to run once more: its
+// transaction came to nothing by no fault of its own.
+func (r *Runtime) endOnce(a *attempt, out []byte, err error) (again bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.over {
+		return false
+	}
+	var extras map[string][]byte
+	if len(a.tc.updates) > 0 {
+		extras = a.tc.attached()
+	}
+	if shows := r.refuseSecrets(out, err, extras); shows != nil {
+		out, err, extras = nil, shows, nil
+	}
+	a.runs++
+	last := a.runs >= maxTxRuns || a.ctx.Err() != nil
+	tx := a.tc.tx.take()
+	if err != nil && tx != nil && tx.Lost() && a.ctx.Err() == nil {
+		if !last {
+			return true
+		}
+		err = tooOften(err)
+	}
+	a.ended.Store(true)
+	a.finish(out, err, context.Cause(a.ctx))
+	a.end.StartedAt, a.end.Extras = &a.started, extras
+	if tx != nil && a.end.Ending == EndSuccess {
+		again = r.endInTx(a, tx, last)
+		a.ended.Store(!again)
+	} else {
+		r.ends[r.completerOf(a)] <- a
+	}
+	a.over = !again
+	return again
+}
+
+// taskContext is what the body may ask for.
 func (r *Runtime) taskContext(a *attempt) *taskContext {
 	info := TaskInfo{DAG: a.DAG, RunID: a.Run.RunID, Run: a.Lease.Run, Task: a.Lease.Task, MapIndex: a.MapIndex, Try: a.Try, Worker: r.cfg.Name}
-	tc := &taskContext{info: info, lease: a.Lease, store: r.store, control: r.control, updates: a.task.spec.Updates}
-	tc.log = sync.OnceValue(func() *slog.Logger { return taskLogger(r.log, r.cfg.Secrets, r.logs.attempt(a.TaskKey, a.Try), info) })
+	tc := &taskContext{info: info, lease: a.Lease, runtime: r, store: r.store, control: r.control, updates: a.task.spec.Updates}
 	if a.task.elementName != nil {
 		a.inputs.relabel = func(ctx context.Context, name string) error {
 			if err := refuseSecret(r.cfg.Secrets, "the name of its element", name); err != nil {
@@ -171,7 +198,7 @@ func call(ctx context.Context, a *attempt) (out []byte, err error) {
 }
 
 // finish says how the attempt ended, by what its body returned and why its context was cancelled.
-func (a *attempt) finish(ctx context.Context, out []byte, err, cause error) {
+func (a *attempt) finish(out []byte, err, cause error) {
 	a.end = AttemptEnd{Lease: a.Lease, Try: a.Try, Ending: endingOf(err, cause), Err: err, Output: out, Inputs: inputsRead(a.inputs.from)}
 	if suspended := (*suspendError)(nil); a.end.Ending == EndSuspended && errors.As(err, &suspended) {
 		a.end.Suspend = &suspended.Suspension
@@ -190,7 +217,7 @@ func (a *attempt) finish(ctx context.Context, out []byte, err, cause error) {
 	default:
 		a.end.Error = printable(err.Error())
 	}
-	Log(ctx).Error("attempt ended", "ending", string(a.end.Ending), "error", a.end.Error)
+	a.tc.logger().Error("attempt ended", "ending", string(a.end.Ending), "error", a.end.Error)
 }
 
 // storeGrace is how long a drain waits for the store to take the last ends. What it has not taken then is found as lost later.
@@ -208,7 +235,7 @@ func (r *Runtime) drainAttempts(stop func()) {
 		return
 	}
 	for _, a := range r.held.all() {
-		a.stop(errDrained)
+		r.stop(a, errDrained)
 	}
 	if !r.within(abandonAfter+storeGrace, done) {
 		r.log.Error("ended attempts could not be stored before the shutdown; others will find them lost")

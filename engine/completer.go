@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -83,8 +84,12 @@ type handover struct {
 	worker int64
 	lease  uuid.UUID
 	leased []Leased
-	known  map[InputKey]Attempt
+	known  map[InputKey][]Attempt
 	left   bool // ready tasks were left in the queue
+}
+
+func newHandover(worker int64, most int) handover {
+	return handover{worker: worker, leased: make([]Leased, 0, most), known: make(map[InputKey][]Attempt, most)}
 }
 
 // endBatch makes the transition that ends a batch, gives its slots back and begins what was handed over.
@@ -99,7 +104,7 @@ func (r *Runtime) endBatch(ctx context.Context, batch []*attempt) error {
 	worker := r.worker.Load()
 	var next handover
 	err := r.versions.transition(ctx, Transition{Runs: sortedKeys(runs), Ends: ends, Worker: worker, Heads: heads, Decide: func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
-		next = handover{worker: worker, known: map[InputKey]Attempt{}}
+		next = newHandover(worker, len(batch))
 		return r.decideEnds(now, rows, found, batch, runs, &next)
 	}})
 	if err != nil {
@@ -137,17 +142,36 @@ func (r *Runtime) ended(ctx context.Context, batch []*attempt, next handover) {
 // each of its transitions.
 var rooms = sync.Pool{New: func() any { return new(scratch) }}
 
-// decideEnds is the decision of endBatch.
+// byRun are the places of a batch's attempts, by run in ascending order and within one as they are in the batch.
+func byRun(batch []*attempt) []int {
+	order := make([]int, len(batch))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(batch[i].Lease.Run, batch[j].Lease.Run) })
+	return order
+}
+
+// firstOf divides what byRun has returned into the places of a run's attempts and those of later runs.
+func firstOf(batch []*attempt, order []int, run int64) (own, rest []int) {
+	for len(order) > 0 && batch[order[0]].Lease.Run < run {
+		order = order[1:]
+	}
+	n := 0
+	for n < len(order) && batch[order[n]].Lease.Run == run {
+		n++
+	}
+	return order[:n], order[n:]
+}
+
+// decideEnds is the decision of endBatch. The rows come in ascending order.
 func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []*attempt, defs map[int64]*Definition, next *handover) ([]RunChange, error) {
 	changes := make([]RunChange, 0, len(rows))
 	budget := len(batch)
 	if r.drain.Load() || !found.Worker {
 		budget = 0
 	}
-	byRun := make(map[int64][]int, len(rows))
-	for i, a := range batch {
-		byRun[a.Lease.Run] = append(byRun[a.Lease.Run], i)
-	}
+	order := byRun(batch)
 	who := r.actor()
 	room := rooms.Get().(*scratch)
 	defer rooms.Put(room)
@@ -161,8 +185,10 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []
 		if err != nil {
 			return nil, err
 		}
+		var own []int
+		own, order = firstOf(batch, order, row.Key)
 		ended := 0
-		for _, i := range byRun[row.Key] {
+		for _, i := range own {
 			if found.Held[i] {
 				m.endAttempt(r.masked(batch[i].end))
 				ended++
@@ -182,11 +208,11 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []
 		}
 		next.left = next.left || slices.ContainsFunc(change.Enqueue, func(q QueueItem) bool { return q.Worker == 0 })
 		changes = append(changes, change)
-		for _, i := range byRun[row.Key] {
-			if e := batch[i].end; found.Held[i] && e.Ending == EndSuccess && len(change.Enqueue) > 0 {
-				next.known[InputKey{Run: e.Lease.Run, Task: e.Lease.Task, MapIndex: e.Lease.MapIndex}] = Attempt{
+		for _, i := range own {
+			if e := &batch[i].end; found.Held[i] && e.Ending == EndSuccess && len(change.Enqueue) > 0 {
+				next.known[InputKey{Run: e.Lease.Run, Task: e.Lease.Task, MapIndex: e.Lease.MapIndex}] = []Attempt{{
 					TaskKey: e.Lease.TaskKey, Try: e.Try, State: Success, EndedAt: now, Output: e.Output,
-				}
+				}}
 			}
 		}
 	}

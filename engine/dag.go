@@ -77,7 +77,7 @@ func (d *DAG[P]) Run() Node[Run[P]] {
 		if err != nil {
 			return Run[P]{}, err
 		}
-		return runOf(&in.run, p, in.zone), nil
+		return runOf(in.run, p, in.zone), nil
 	}}
 }
 

@@ -135,7 +135,7 @@ func Settled[T any](n In[T]) Node[Result[T]] {
 func SettledEach[T any](n Each[T]) Node[[]Result[T]] {
 	h := settledOf(n, "SettledEach")
 	return Node[[]Result[T]]{h, func(in *taskInputs) ([]Result[T], error) {
-		got := in.from[h.task].Attempts
+		got := in.from.of(h.task)
 		out := make([]Result[T], len(got))
 		for i, a := range got {
 			r, err := resultOf[T](a, h)

@@ -111,7 +111,14 @@ func (s *Stepped) Drain(stop bool) {
 		return
 	}
 	for _, a := range s.held.all() {
-		a.stop(errDrained)
+		s.stop(a, errDrained)
+	}
+}
+
+// Cut ends the contexts of all bodies, as if the process were no more.
+func (s *Stepped) Cut() {
+	for _, a := range s.held.all() {
+		s.stop(a, context.Canceled)
 	}
 }
 

@@ -3,60 +3,101 @@ package engine
 import "sync"
 
 // keptGoroutines is how many goroutines a process keeps for its next tasks.
-const keptGoroutines = 256
+const keptGoroutines = 64
 
-// A crew runs functions in goroutines that it keeps for the next: a goroutine that has run a body has a stack of the right size, which a
-// new one would have to grow into.
+// A crew runs functions beside one another, each as soon as a processor is free for it, in as few goroutines as that takes: one that has
+// run a function takes the next itself, and before it begins it sees to it that another one is awake for the rest. So functions that
+// return at once are run in a row, on stacks that have grown already, and those that wait hold up nobody: whenever some are left, a
+// goroutine is ready to run that takes them.
 type crew struct {
-	next chan func()
-	mu   sync.Mutex
-	idle int
-	over bool
+	mu     sync.Mutex
+	todo   []func() // the first comes first
+	first  int      // where it is in todo
+	idle   []*hand  // the last to lie down is woken first: its stack is still warm
+	waking bool     // somebody is on the way who will look at todo
+	over   bool
 }
 
-func newCrew() *crew { return &crew{next: make(chan func())} }
+// A hand is a goroutine of a crew that waits for work.
+type hand struct{ wake chan struct{} }
 
-// run starts f in a goroutine, at once.
+func newCrew() *crew { return &crew{} }
+
+// run has f run by a goroutine, and does not wait for it.
 func (c *crew) run(f func()) {
-	select {
-	case c.next <- f:
-	default:
-		go c.work(f)
-	}
-}
-
-func (c *crew) work(f func()) {
-	for {
-		f()
-		if !c.stay() {
-			return
-		}
-		next, ok := <-c.next
-		c.mu.Lock()
-		c.idle--
-		c.mu.Unlock()
-		if !ok {
-			return
-		}
-		f = next
-	}
-}
-
-// stay tells a goroutine that has nothing to do whether it is kept.
-func (c *crew) stay() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over || c.idle >= keptGoroutines {
-		return false
+	if c.first > len(c.todo)/2 && c.first >= keptGoroutines {
+		c.todo = c.todo[:copy(c.todo, c.todo[c.first:])]
+		clear(c.todo[len(c.todo):cap(c.todo)])
+		c.first = 0
 	}
-	c.idle++
-	return true
+	c.todo = append(c.todo, f)
+	c.rouse()
 }
 
-// dismiss ends the goroutines that are kept; no run comes after it. Those that still run something end with it.
+// rouse has somebody look at what there is to do, unless somebody is on the way already. The lock is held.
+func (c *crew) rouse() {
+	if c.waking {
+		return
+	}
+	c.waking = true
+	if n := len(c.idle); n > 0 {
+		h := c.idle[n-1]
+		c.idle[n-1], c.idle = nil, c.idle[:n-1]
+		h.wake <- struct{}{}
+		return
+	}
+	go c.work(&hand{wake: make(chan struct{}, 1)})
+}
+
+// work runs what there is to do, until there is nothing and the goroutine is not kept. Somebody has roused it.
+func (c *crew) work(h *hand) {
+	for roused := true; ; roused = false {
+		f := c.take(h, roused)
+		if f == nil {
+			return
+		}
+		f()
+	}
+}
+
+// take returns the next function, and waits for one; nil when the goroutine is not kept.
+func (c *crew) take(h *hand, roused bool) func() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if roused {
+			c.waking = false
+		}
+		if c.first < len(c.todo) {
+			f := c.todo[c.first]
+			c.todo[c.first] = nil
+			if c.first++; c.first == len(c.todo) {
+				c.todo, c.first = c.todo[:0], 0
+			} else {
+				c.rouse()
+			}
+			return f
+		}
+		if c.over || len(c.idle) >= keptGoroutines {
+			return nil
+		}
+		c.idle = append(c.idle, h)
+		c.mu.Unlock()
+		<-h.wake
+		c.mu.Lock()
+		roused = true
+	}
+}
+
+// dismiss ends the goroutines that wait for work; no run comes after it. Those that still run something end with it.
 func (c *crew) dismiss() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.over = true
-	close(c.next)
+	for _, h := range c.idle {
+		h.wake <- struct{}{}
+	}
+	c.idle = nil
 }

@@ -63,7 +63,7 @@ func (r *Runtime) beat(ctx context.Context, unknown map[leaseKey]time.Time) {
 	}
 	for _, l := range answer.Cancel {
 		if a, ok := r.held.get(l); ok {
-			a.stop(errCancelled)
+			r.stop(a, errCancelled)
 		}
 	}
 	r.giveBackUnknown(ctx, answer.Unknown, unknown)
@@ -74,13 +74,7 @@ func (r *Runtime) beat(ctx context.Context, unknown map[leaseKey]time.Time) {
 func (r *Runtime) lose(a *attempt) {
 	if !a.ended.Load() && !a.lost.Swap(true) {
 		r.log.Warn("lease lost; the attempt is stopped", "dag", a.DAG, "run", a.Leased.Run.RunID, "task", a.Lease.Task, "try", a.Try)
-		a.stop(ErrLostLease)
-	}
-}
-
-func (a *attempt) stop(cause error) {
-	if a.cancel != nil {
-		a.cancel(cause)
+		r.stop(a, ErrLostLease)
 	}
 }
 
@@ -125,7 +119,7 @@ func (r *Runtime) cutOff() {
 	}
 	for _, a := range r.held.all() {
 		if a.task != nil && a.task.exclusive {
-			a.stop(ErrLostLease)
+			r.stop(a, ErrLostLease)
 		}
 	}
 }

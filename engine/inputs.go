@@ -9,7 +9,7 @@ import (
 // An inputReader gathers what the attempts of one launch read, so that each thing is asked for once.
 type inputReader struct {
 	r     *Runtime
-	known map[InputKey]Attempt // without reading
+	known map[InputKey][]Attempt // without reading
 	keys  []InputKey           // to be read
 	tasks []*Task              // of keys
 	kept  []bool               // of keys: instances of mapped tasks read it, others are to come
@@ -62,9 +62,9 @@ func (in *inputReader) read(ctx context.Context) error {
 	}
 	for _, w := range in.wants {
 		if at, ok := in.known[w.key]; ok {
-			w.a.give(w.task, Input{Attempts: []Attempt{at}})
+			w.a.inputs.from.set(w.task, Input{Attempts: at})
 		} else {
-			w.a.give(w.task, got[in.at[w.key]])
+			w.a.inputs.from.set(w.task, got[in.at[w.key]])
 		}
 	}
 	return nil
@@ -128,9 +128,3 @@ func (r *Runtime) readInputs(ctx context.Context, keys []InputKey) ([]Input, err
 	}
 }
 
-func (a *attempt) give(t *Task, in Input) {
-	if a.inputs.from == nil {
-		a.inputs.from = make(map[*Task]Input, len(a.task.up))
-	}
-	a.inputs.from[t] = in
-}

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +92,16 @@ func TestPanicIsAFailureWithItsStackInTheLog(t *testing.T) {
 	eventually(t, "the stack is in the log", func() bool {
 		return strings.Contains(logOf(t, store, v.Tasks[0].TaskKey, 1), "interrupt_test.go")
 	})
+}
+
+// A body that ends its goroutine, as FailNow of a test does, ends its attempt too: it does not run for ever.
+func TestABodyThatDoesNotReturnFails(t *testing.T) {
+	d := engine.New[engine.NoParams]("d")
+	engine.Sink(d.Run(), "gone", func(context.Context, run) error { runtime.Goexit(); return nil }, engine.Retry{Max: 3})
+	v := settled(t, running(t, memory(), nil, d), "d")
+	if tv := v.Tasks[0]; tv.State != engine.Failed || tv.Try != 1 || !strings.Contains(tv.Error, "instead of returning") {
+		t.Errorf("it ended %s after %d tries: %s", tv.State, tv.Try, tv.Error)
+	}
 }
 
 func logOf(t *testing.T, store engine.Store, key engine.TaskKey, try int) string {

@@ -54,7 +54,7 @@ func TestScarceSlots(t *testing.T) {
 // A lease that is gone because the attempt's end was stored is no loss.
 func TestBeatLosesNoEndedAttempt(t *testing.T) {
 	var said bytes.Buffer
-	r := &Runtime{log: slog.New(slog.NewTextHandler(&said, nil)), held: newLeaseSet()}
+	r := &Runtime{log: slog.New(slog.NewTextHandler(&said, nil)), held: newLeaseSet(), clock: quartz.NewMock(t)}
 	stopped := func(ended bool) error {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		a := &attempt{Leased: Leased{Lease: Lease{TaskKey{Run: 1, Task: "t", MapIndex: -1}, uuid.New()}}, cancel: cancel}

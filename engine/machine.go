@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,7 +42,8 @@ func newMachine(def *Definition, now time.Time, row RunRow, v runVersion, who ac
 
 // machine is newMachine in the scratch's room: the machine made before is of no use any more.
 func (c *scratch) machine(def *Definition, now time.Time, row RunRow, v runVersion, who actor) (*machine, error) {
-	m := &machine{def: def, now: now, row: row, who: who, pin: pin(row, v), dirty: sized(&c.dirty, len(def.tasks))}
+	m := &c.m
+	*m = machine{def: def, now: now, row: row, who: who, pin: pin(row, v), dirty: sized(&c.dirty, len(def.tasks))}
 	m.change = RunChange{Key: row.Key, State: row.State, Version: row.Version, FailedTasks: row.FailedTasks}
 	if len(row.States) == 0 {
 		m.states = newRunStates(def)
@@ -226,11 +226,9 @@ func (m *machine) settle() {
 
 // verdict ends the run when nothing is unfinished.
 func (m *machine) verdict() {
-	for _, t := range m.states.Tasks {
-		for _, in := range t.Instances {
-			if !in.State.Terminal() {
-				return
-			}
+	for i := range m.states.Tasks {
+		if m.states.Tasks[i].open() {
+			return
 		}
 	}
 	tasks := make([]VerdictTask, len(m.def.leaves))
@@ -302,24 +300,44 @@ func (m *machine) result() RunChange {
 	return m.change
 }
 
-// inputsRead notes which tries an attempt read, for history.
-func inputsRead(from map[*Task]Input) []byte {
+// inputsRead notes which tries an attempt read, for history: a JSON object from task to try.
+func inputsRead(from readings) []byte {
 	if len(from) == 0 {
 		return nil
 	}
-	tries := make(map[string]int, len(from))
-	for t, in := range from {
-		for _, a := range in.Attempts {
-			id := t.spec.ID
-			if a.MapIndex >= 0 {
-				id += "[" + strconv.Itoa(a.MapIndex) + "]"
+	type read struct {
+		id  string
+		try int
+	}
+	one := [1]read{}
+	reads := one[:0]
+	for _, r := range from {
+		for i := range r.Attempts {
+			id := r.task.spec.ID
+			if at := r.Attempts[i].MapIndex; at >= 0 {
+				id += "[" + strconv.Itoa(at) + "]"
 			}
-			tries[id] = a.Try
+			reads = append(reads, read{id, r.Attempts[i].Try})
 		}
 	}
-	raw, err := json.Marshal(tries)
-	if err != nil {
-		panic(fmt.Sprintf("engine: tries do not encode: %v", err)) // strings and ints: cannot happen
+	slices.SortStableFunc(reads, func(a, b read) int { return cmp.Compare(a.id, b.id) })
+	out := make([]byte, 0, 32*len(reads)+2)
+	for i, r := range reads {
+		if i+1 < len(reads) && reads[i+1].id == r.id {
+			continue // of several tries of one, the last
+		}
+		if len(out) > 0 {
+			out = append(out, ',')
+		} else {
+			out = append(out, '{')
+		}
+		out = append(out, '"') // no id has anything to escape: see checkID
+		out = append(out, r.id...)
+		out = append(out, '"', ':')
+		out = strconv.AppendInt(out, int64(r.try), 10)
 	}
-	return raw
+	if len(out) == 0 {
+		return []byte("{}")
+	}
+	return append(out, '}')
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 )
 
 // A mapItem is the element that an instance of a mapped task reads of a list.
@@ -54,7 +53,7 @@ func (e *elements) item(i int) (it mapItem, from []Attempt) {
 
 // elementsOf are the elements of what a task has left for an attempt.
 func (a *attempt) elementsOf(t *Task, in *inputReader) elements {
-	e := elements{of: t, attempts: a.inputs.from[t].Attempts}
+	e := elements{of: t, attempts: a.inputs.from.of(t)}
 	if t.over != nil {
 		return e
 	}
@@ -78,14 +77,16 @@ func (a *attempt) narrow(in *inputReader) {
 		over = append(over, a.elementsOf(t.cross, in))
 		at = over[0].pair(&over[1], a.MapIndex)
 	}
-	left := map[*Task]Input{}
+	var left readings
 	for i := range over {
 		it, from := over[i].item(at[i])
 		a.inputs.items = append(a.inputs.items, it)
-		left[it.of] = Input{Attempts: append(left[it.of].Attempts, from...)}
+		left.set(it.of, Input{Attempts: append(left.of(it.of), from...)})
 	}
 	if !t.readsWhole {
-		maps.Copy(a.inputs.from, left)
+		for _, l := range left {
+			a.inputs.from.set(l.task, l.Input)
+		}
 	}
 }
 

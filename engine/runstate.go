@@ -147,6 +147,7 @@ func DecodeRunStates(b []byte) (RunStates, error) { return new(scratch).decode(b
 // A scratch is room to decode run states into, one after the other: what was decoded before is gone then. Transitions of many runs spare
 // the collector most of their garbage by it.
 type scratch struct {
+	m     machine
 	tasks []TaskStates
 	plain []Instance
 	items []Instance // of mapped tasks
@@ -311,6 +312,16 @@ func (t *TaskStates) summary() State {
 		}
 	}
 	return Skipped // no element
+}
+
+// open tells whether an instance is unfinished.
+func (t *TaskStates) open() bool {
+	for i := range t.Instances {
+		if !t.Instances[i].State.Terminal() {
+			return true
+		}
+	}
+	return false
 }
 
 // stateOrder says which state of an element speaks for a mapped task: what is unfinished first, then the worst end.

@@ -34,7 +34,8 @@ func (w *world) launch() *process {
 	if w.chance(0.5) {
 		p.skew = w.upTo(48*time.Hour) - 24*time.Hour
 	}
-	p.ctx, p.kill = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	p.ctx, p.kill = ctx, func() { cancel(); p.r.Cut() }
 	slots := 1 + w.rnd.IntN(6)
 	r, err := engine.NewStepped(engine.Config{
 		Store: w.store, Catalog: w.dags.catalog, Clock: simClock{w, p}, Log: slog.New(slog.DiscardHandler), Name: fmt.Sprint("p", p.id), Build: "sim",

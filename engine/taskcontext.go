@@ -24,17 +24,29 @@ func (i TaskInfo) Key() string { return fmt.Sprintf("%s/%s/%s/%d", i.DAG, i.RunI
 type taskContext struct {
 	info   TaskInfo
 	lease  Lease
-	log    func() *slog.Logger
 	report func(context.Context, []VirtualState) error
 	read   func(context.Context) ([]VirtualState, error)
 
+	runtime *Runtime
 	store   Store    // nil outside a runtime
 	control *Control // likewise
 	updates []string // assets that the task updates
 	tx      bodyTx
 
 	mu     sync.Mutex
+	log    *slog.Logger      // once it has been asked for
 	extras map[string][]byte // by asset
+}
+
+// logger is the attempt's log. Most attempts of a busy engine log nothing: it is made when it is first asked for.
+func (t *taskContext) logger() *slog.Logger {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.log == nil {
+		r := t.runtime
+		t.log = taskLogger(r.log, r.cfg.Secrets, r.logs.attempt(t.lease.TaskKey, t.info.Try), t.info)
+	}
+	return t.log
 }
 
 // attached are the facts that the body has attached to assets.
@@ -53,7 +65,7 @@ type processLogKey struct{}
 // without secrets; elsewhere it is slog.Default.
 func Log(ctx context.Context) *slog.Logger {
 	if t, ok := ctx.Value(taskContextKey{}).(*taskContext); ok {
-		return t.log()
+		return t.logger()
 	}
 	if l, ok := ctx.Value(processLogKey{}).(*slog.Logger); ok {
 		return l

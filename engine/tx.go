@@ -107,13 +107,14 @@ func (b *bodyTx) take() TaskTx {
 
 // endInTx stores the success of an attempt through the transaction of its body. When that cannot be, the attempt ends as failed by the
 // usual way: what the body wrote is rolled back then. After a collision it says that the body has to run again, unless this was the last time.
-func (r *Runtime) endInTx(ctx context.Context, a *attempt, tx TaskTx, last bool) (again bool) {
+func (r *Runtime) endInTx(a *attempt, tx TaskTx, last bool) (again bool) {
+	ctx := a.base
 	a.end.Random = random()
 	worker := r.worker.Load()
 	var next handover
 	err := r.versions.retry(ctx, func() error {
 		return tx.End(ctx, Transition{Runs: []int64{a.Lease.Run}, Ends: []Lease{a.Lease}, Worker: worker, Decide: func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
-			next = handover{worker: worker, known: map[InputKey]Attempt{}}
+			next = newHandover(worker, 1)
 			if !found.Held[0] {
 				return nil, ErrLostLease
 			}

@@ -14,11 +14,40 @@ const MaxOutput = 1 << 20
 
 // taskInputs is what an attempt reads: its run and what its upstreams left behind.
 type taskInputs struct {
-	run     RunRow
+	run     *RunRow
 	zone    *time.Location
-	from    map[*Task]Input
+	from    readings
 	items   []mapItem                                     // its element of each list that its task is mapped over as one
 	relabel func(ctx context.Context, label string) error // tells the name of the element; may be nil
+}
+
+// readings are what an attempt has read of its upstreams: few, and those without an output are not among them.
+type readings []reading
+
+type reading struct {
+	task *Task
+	Input
+}
+
+// of are the attempts of a task that were read; none when it was not.
+func (r readings) of(t *Task) []Attempt {
+	for i := range r {
+		if r[i].task == t {
+			return r[i].Attempts
+		}
+	}
+	return nil
+}
+
+// set takes down what was read of a task, in place of what there was.
+func (r *readings) set(t *Task, in Input) {
+	for i := range *r {
+		if (*r)[i].task == t {
+			(*r)[i].Input = in
+			return
+		}
+	}
+	*r = append(*r, reading{t, in})
 }
 
 // maxLabel is how many characters of an element's name are kept.
@@ -39,7 +68,7 @@ func cutLabel(label string) string {
 }
 
 func (in *taskInputs) latest(t *Task) (Attempt, error) {
-	got := in.from[t].Attempts
+	got := in.from.of(t)
 	if len(got) == 0 {
 		return Attempt{}, Permanent(fmt.Errorf("input of %s: it has no output in this run", t.spec.ID))
 	}
@@ -73,7 +102,7 @@ func decodeValue[T any](raw []byte, t *Task) (T, error) {
 }
 
 func decodeElements[T any](in *taskInputs, t *Task) ([]T, error) {
-	got := in.from[t].Attempts
+	got := in.from.of(t)
 	out := make([]T, len(got))
 	for i, a := range got {
 		v, err := decodeValue[T](a.Output, t)
@@ -112,7 +141,7 @@ func (t *Task) went(output []byte, port string) bool {
 
 // succeeded tells whether what h stands for has succeeded: every element of a mapped task, and by this way of one that chooses.
 func (in *taskInputs) succeeded(h *node) bool {
-	got := in.from[h.task].Attempts
+	got := in.from.of(h.task)
 	for _, a := range got {
 		if a.State != Success || !h.task.went(a.Output, h.port) {
 			return false

@@ -112,14 +112,15 @@ func (r *Runtime) claimDAGs(ids []string, turn int) []ClaimDAG {
 
 // launch reads what the leased tasks need and begins them. known holds what is known of their inputs without reading. Their slots
 // have been taken.
-func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputKey]Attempt) {
+func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputKey][]Attempt) {
 	attempts := make([]*attempt, 0, len(leased))
 	in := inputReader{r: r, known: known}
-	for _, l := range leased {
+	for i := range leased {
+		l := &leased[i]
 		d := r.catalog.defs[l.DAG]
 		t, ok := d.byID[l.Task]
-		a := &attempt{Leased: l, def: d, task: t}
-		a.inputs = taskInputs{run: l.Run, zone: d.zone}
+		a := &attempt{Leased: *l, def: d, task: t}
+		a.inputs = taskInputs{run: &a.Run, zone: d.zone}
 		if !ok {
 			a.end = AttemptEnd{Lease: l.Lease, Try: l.Try, Ending: EndFailed, Err: errTaskGone, Error: errTaskGone.Error()}
 			r.hand(a)

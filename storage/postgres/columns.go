@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,6 +26,11 @@ func (c *keyColumns) add(k engine.TaskKey) {
 	c.runs = append(c.runs, k.Run)
 	c.tasks = append(c.tasks, k.Task)
 	c.indexes = append(c.indexes, int32(k.MapIndex)) //nolint:gosec // bounded by the number of elements
+}
+
+// grow makes room for n more.
+func (c *keyColumns) grow(n int) {
+	c.runs, c.tasks, c.indexes = slices.Grow(c.runs, n), slices.Grow(c.tasks, n), slices.Grow(c.indexes, n)
 }
 
 // uuids is a column of uuids without nulls.

@@ -173,6 +173,7 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, t *engine.
 	if f.Worker {
 		w.worker = t.Worker
 	}
+	w.grow(changes)
 	for i := range changes {
 		if err := w.add(&changes[i], f.runs); err != nil {
 			return final{err}

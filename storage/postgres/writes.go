@@ -111,6 +111,19 @@ func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
 	return nil
 }
 
+// grow makes room for what a transition nearly always writes.
+func (w *writes) grow(changes []engine.RunChange) {
+	var dequeue, enqueue, attempts int
+	for i := range changes {
+		c := &changes[i]
+		dequeue, enqueue, attempts = dequeue+len(c.Dequeue), enqueue+len(c.Enqueue), attempts+len(c.Attempts)
+	}
+	w.runs.grow(len(changes))
+	w.dequeue.grow(dequeue)
+	w.enqueue.grow(enqueue)
+	w.attempts.grow(attempts)
+}
+
 type attemptKey struct {
 	engine.TaskKey
 	try int
@@ -265,6 +278,12 @@ func (o *runColumnsOut) add(c *engine.RunChange) {
 	o.ended = append(o.ended, c.EndedAt)
 	o.reopened = append(o.reopened, c.Reopened)
 	o.failed = append(o.failed, int32(c.FailedTasks)) //nolint:gosec // bounded by the number of tasks
+}
+
+// grow makes room for n more.
+func (o *runColumnsOut) grow(n int) {
+	o.keys, o.states, o.blobs, o.versions = slices.Grow(o.keys, n), slices.Grow(o.states, n), slices.Grow(o.blobs, n), slices.Grow(o.versions, n)
+	o.started, o.ended, o.reopened, o.failed = slices.Grow(o.started, n), slices.Grow(o.ended, n), slices.Grow(o.reopened, n), slices.Grow(o.failed, n)
 }
 
 func (o *runColumnsOut) queue(b *pgx.Batch) {

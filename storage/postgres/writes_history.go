@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -59,6 +60,16 @@ func (o *attemptColumns) add(a *engine.Attempt) {
 	o.by = append(o.by, clean(a.By))
 	o.outputs = append(o.outputs, a.Output)
 	o.inputs = append(o.inputs, a.Inputs)
+}
+
+// grow makes room for n more.
+func (o *attemptColumns) grow(n int) {
+	o.keyColumns.grow(n)
+	o.tries, o.states, o.endings = slices.Grow(o.tries, n), slices.Grow(o.states, n), slices.Grow(o.endings, n)
+	o.queued, o.started, o.ended = slices.Grow(o.queued, n), slices.Grow(o.started, n), slices.Grow(o.ended, n)
+	o.workers, o.versions, o.builds = slices.Grow(o.workers, n), slices.Grow(o.versions, n), slices.Grow(o.builds, n)
+	o.errors, o.by = slices.Grow(o.errors, n), slices.Grow(o.by, n)
+	o.outputs, o.inputs = slices.Grow(o.outputs, n), slices.Grow(o.inputs, n)
 }
 
 // successes tells whether all are plain successes of one worker and version.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,6 +83,13 @@ func (o *queueColumns) add(q *engine.QueueItem, pin string) {
 	o.pooled = o.pooled || q.Pool != ""
 	o.limited = o.limited || !q.Free || q.Lease == uuid.Nil
 	o.handed = o.handed || q.Lease != uuid.Nil
+}
+
+// grow makes room for n more.
+func (o *queueColumns) grow(n int) {
+	o.keyColumns.grow(n)
+	o.dags, o.tries, o.priorities, o.queues = slices.Grow(o.dags, n), slices.Grow(o.tries, n), slices.Grow(o.priorities, n), slices.Grow(o.queues, n)
+	o.leases, o.pools, o.slots = slices.Grow(o.leases, n), slices.Grow(o.pools, n), slices.Grow(o.slots, n)
 }
 
 // uniform tells whether a column has one value throughout.
