@@ -73,3 +73,9 @@ func stamps(in []time.Time) []time.Time {
 	}
 	return in
 }
+
+// allOf makes a statement that writes the rows at the addresses in $1 err (division by zero) when it finds fewer of them than there are
+// addresses: none can be missing, since they were read under locks that are held still, and if one were, its change must not be lost.
+func allOf(write string) string {
+	return `WITH done AS (` + write + ` RETURNING 1) SELECT 1 / (count(*) = cardinality($1))::int FROM done`
+}

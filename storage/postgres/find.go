@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/tidemill/tidemill/engine"
 )
@@ -12,11 +13,10 @@ import (
 // What a transition finds out under the locks of its runs, of what its caller believed.
 
 const (
-	endLeases = `DELETE FROM tidemill.task_queue q USING (
-			SELECT c.n, q.at FROM unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) WITH ORDINALITY AS c(run_id, task_id, map_index, lease, n)
-				CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
-					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease OFFSET 0) q) e
-		WHERE q.ctid = e.at RETURNING e.n`
+	// findLeases: what is leased changes under its run's lock only.
+	findLeases = `SELECT c.n, q.at FROM unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) WITH ORDINALITY AS c(run_id, task_id, map_index, lease, n)
+		CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
+			WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index AND q.lease = c.lease OFFSET 0) q`
 
 	// timers and waits of a run change under its lock only.
 	findTimers = `SELECT c.n FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::timestamptz[]) WITH ORDINALITY AS c(run_id, task_id, map_index, kind, due_at, n)
@@ -35,8 +35,8 @@ const (
 )
 
 // queueFind queues what tells how much of what a transition's caller believed is so.
-func queueFind(b *pgx.Batch, t *engine.Transition, f *engine.Found) {
-	queueEnds(b, t.Ends, f.Held)
+func queueFind(b *pgx.Batch, t *engine.Transition, f *found) {
+	queueEnds(b, t.Ends, f)
 	if len(t.Timers) > 0 {
 		var o timerColumns
 		for _, tm := range t.Timers {
@@ -71,8 +71,8 @@ func marking(found []bool) func(pgx.Rows) error {
 	}
 }
 
-// queueEnds queues the deletion of the queue rows that still carry their lease, in the order of their keys.
-func queueEnds(b *pgx.Batch, ends []engine.Lease, held []bool) {
+// queueEnds queues the search for the queue's rows that still carry their lease, in the order of their keys.
+func queueEnds(b *pgx.Batch, ends []engine.Lease, f *found) {
 	if len(ends) == 0 {
 		return
 	}
@@ -82,15 +82,22 @@ func queueEnds(b *pgx.Batch, ends []engine.Lease, held []bool) {
 	}
 	slices.SortFunc(order, func(i, j int) int { return compareKeys(ends[i].TaskKey, ends[j].TaskKey) })
 	var keys keyColumns
-	var leases uuids
+	keys.grow(len(ends))
+	leases := make(uuids, 0, len(ends))
 	for _, i := range order {
 		keys.add(ends[i].TaskKey)
 		leases = append(leases, ends[i].ID)
 	}
-	b.Queue(endLeases, keys.runs, keys.tasks, keys.indexes, leases).Query(func(rows pgx.Rows) error {
+	f.ended = make([]pgtype.TID, 0, len(ends))
+	b.Queue(findLeases, keys.runs, keys.tasks, keys.indexes, leases).Query(func(rows pgx.Rows) error {
 		var n int64
-		_, err := pgx.ForEachRow(rows, []any{&n}, func() error {
-			held[order[n-1]] = true
+		var at pgtype.TID
+		_, err := pgx.ForEachRow(rows, []any{&n, &at}, func() error {
+			if k := len(f.ended); k > 0 && f.ended[k-1] == at {
+				return nil // the same lease twice
+			}
+			f.Held[order[n-1]] = true
+			f.ended = append(f.ended, at)
 			return nil
 		})
 		return err

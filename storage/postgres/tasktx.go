@@ -83,7 +83,7 @@ func (t *taskTx) End(ctx context.Context, tr engine.Transition) error {
 		session["idle_in_transaction_session_timeout"], session["lock_timeout"])
 	b.Queue("SAVEPOINT tidemill_end")
 	b.Queue(lockRuns, keys)
-	queueFind(b, &tr, &f.Found)
+	queueFind(b, &tr, f)
 	queueReadRuns(b, keys, f)
 	b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(append(f.mark.targets(), &f.now)...) })
 	if err := t.conn.SendBatch(ctx, b).Close(); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemill/tidemill/engine"
@@ -18,19 +19,20 @@ import (
 // Statements of this file and of the writes find rows by key from arrays of keys. They are planned once, for a table whose
 // size nobody knows, so they leave no choice: for each key (LATERAL … OFFSET 0) its row is looked up through the index
 // and then reached by its address (ctid). That address is good because the rows are locked, by the run's lock or
-// in a statement before.
+// in a statement before. The rows that nearly every transition changes, its runs' and those of the leases that it ends, are looked up
+// once, in the first round trip, and reached by address in the second: in all a look-up of each row less.
 
 const (
 	lockRuns = `SELECT id FROM tidemill.runs WHERE id = ANY($1) ORDER BY id FOR UPDATE`
 
-	readRuns = `SELECT ` + runColumns + `, r.states, coalesce(d.paused, false), coalesce(d.version, '')
+	readRuns = `SELECT ` + runColumns + `, r.states, r.ctid, coalesce(d.paused, false), coalesce(d.version, '')
 		FROM tidemill.runs r LEFT JOIN LATERAL (SELECT d.paused, d.version FROM tidemill.dags d WHERE d.dag_id = r.dag_id OFFSET 0) d ON true
 		WHERE r.id = ANY($1) ORDER BY r.id`
 
 	// lockKnown locks runs and reads of them what changes, for a caller who knows the rest. It may do both at once: of the rows that it locks
 	// a SELECT … FOR UPDATE returns the versions that it has locked, however long it waited, and a run's state is all in its row. (What is
 	// in other rows would be read as it was before the wait: that needs a statement of its own.)
-	lockKnown = `SELECT r.id, r.state, r.version, r.failed_tasks, r.backfill_id, r.states FROM tidemill.runs r WHERE r.id = ANY($1) ORDER BY r.id FOR UPDATE`
+	lockKnown = `SELECT r.id, r.state, r.version, r.failed_tasks, r.backfill_id, r.states, r.ctid FROM tidemill.runs r WHERE r.id = ANY($1) ORDER BY r.id FOR UPDATE`
 
 	readStanding = `SELECT d.dag_id, d.paused, d.version FROM tidemill.dags d WHERE d.dag_id = ANY($1)`
 
@@ -76,9 +78,11 @@ func (e decideError) Unwrap() error { return e.error }
 // What a transaction found under its locks.
 type found struct {
 	engine.Found
-	runs []engine.RunRow
-	now  time.Time
-	mark mark
+	runs  []engine.RunRow
+	at    []pgtype.TID // addresses of the runs
+	ended []pgtype.TID // addresses of the queue's rows whose leases end
+	now   time.Time
+	mark  mark
 }
 
 // newFound makes room for what a transition finds.
@@ -86,6 +90,7 @@ func newFound(t *engine.Transition, runs int) *found {
 	return &found{
 		Found: engine.Found{Held: make([]bool, len(t.Ends)), Due: make([]bool, len(t.Timers)), Wait: make([]bool, len(t.Waits))},
 		runs:  make([]engine.RunRow, 0, runs),
+		at:    make([]pgtype.TID, 0, runs),
 	}
 }
 
@@ -102,7 +107,7 @@ func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *
 	default:
 		b.Queue(lockRuns, keys)
 	}
-	queueFind(b, t, &f.Found)
+	queueFind(b, t, f)
 	if len(keys) > 0 && !known {
 		queueReadRuns(b, keys, f)
 	}
@@ -121,10 +126,11 @@ func queueLockKnown(b *pgx.Batch, keys []int64, heads map[int64]*engine.RunRow, 
 		var state, version string
 		var failed int
 		var states []byte
-		_, err := pgx.ForEachRow(rows, []any{&key, &state, &version, &failed, &backfill, &states}, func() error {
+		var at pgtype.TID
+		_, err := pgx.ForEachRow(rows, []any{&key, &state, &version, &failed, &backfill, &states, &at}, func() error {
 			r := *heads[key]
 			r.State, r.Version, r.FailedTasks, r.Backfill, r.States = engine.RunState(state), version, failed, backfill, states
-			f.runs = append(f.runs, r)
+			f.runs, f.at = append(f.runs, r), append(f.at, at)
 			return nil
 		})
 		return err
@@ -152,9 +158,10 @@ func queueLockKnown(b *pgx.Batch, keys []int64, heads map[int64]*engine.RunRow, 
 func queueReadRuns(b *pgx.Batch, keys []int64, f *found) {
 	b.Queue(readRuns, keys).Query(func(rows pgx.Rows) error {
 		var r engine.RunRow
-		dest := append(runTargets(&r), &r.States, &r.DAGPaused, &r.DAGVersion)
+		var at pgtype.TID
+		dest := append(runTargets(&r), &r.States, &at, &r.DAGPaused, &r.DAGVersion)
 		_, err := pgx.ForEachRow(rows, dest, func() error {
-			f.runs = append(f.runs, r)
+			f.runs, f.at = append(f.runs, r), append(f.at, at)
 			return nil
 		})
 		return err
@@ -169,13 +176,13 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, t *engine.
 	if err != nil {
 		return final{decideError{err}}
 	}
-	w := writes{now: f.now, replace: *replace}
+	w := writes{now: f.now, replace: *replace, ended: f.ended}
 	if f.Worker {
 		w.worker = t.Worker
 	}
 	w.grow(changes)
 	for i := range changes {
-		if err := w.add(&changes[i], f.runs); err != nil {
+		if err := w.add(&changes[i], f); err != nil {
 			return final{err}
 		}
 	}

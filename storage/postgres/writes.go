@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/tidemill/tidemill/engine"
 )
@@ -19,6 +20,7 @@ type writes struct {
 	replace bool  // rows of the queue and of history may be there already
 	worker  int64 // to whom tasks may be handed over; 0: to nobody
 
+	ended     []pgtype.TID // rows of the queue whose leases have ended
 	runs      runColumnsOut
 	repin     pinColumns
 	dequeue   keyColumns
@@ -40,17 +42,17 @@ type writes struct {
 	acts      auditRows
 }
 
-// add gathers one run's change; locked are in ascending order. It refuses one that reaches beyond the runs that are locked.
-func (w *writes) add(c *engine.RunChange, locked []engine.RunRow) error {
-	i, ok := slices.BinarySearchFunc(locked, c.Key, func(r engine.RunRow, k int64) int { return cmp.Compare(r.Key, k) })
+// add gathers one run's change. It refuses one that reaches beyond the runs that are locked.
+func (w *writes) add(c *engine.RunChange, f *found) error {
+	i, ok := slices.BinarySearchFunc(f.runs, c.Key, func(r engine.RunRow, k int64) int { return cmp.Compare(r.Key, k) })
 	if !ok {
 		return fmt.Errorf("change of run %d, which is not one of the transition's", c.Key)
 	}
-	run := &locked[i]
+	run := &f.runs[i]
 	if err := w.ownKeys(c); err != nil {
 		return err
 	}
-	w.runs.add(c)
+	w.runs.add(c, f.at[i])
 	if c.Repin {
 		w.repin.keys = append(w.repin.keys, c.Key)
 		w.repin.dags = append(w.repin.dags, engine.PinnedTo(run.DAG, c.Pin))
@@ -217,6 +219,16 @@ func (w *writes) queue(b *pgx.Batch) {
 	if len(w.unhold) > 0 {
 		b.Queue(releaseRuns, w.unhold)
 	}
+	// The rows of attempts that have ended pass to those that are handed over, unless others are taken out or moved as well: that goes before
+	// what comes in.
+	var moved int
+	if !w.replace && len(w.dequeue.runs) == 0 && len(w.repin.keys) == 0 && w.enqueue.alike() {
+		moved = min(len(w.ended), len(w.enqueue.runs))
+	}
+	if rest := w.ended[moved:]; len(rest) > 0 {
+		b.Queue(dropEnded, rest)
+	}
+	w.enqueue.queueMoved(b, w.now, w.worker, w.ended[:moved])
 	if len(w.dequeue.runs) > 0 {
 		b.Queue(lockQueueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
@@ -244,22 +256,19 @@ func (w *writes) queue(b *pgx.Batch) {
 	w.acts.queue(b)
 }
 
-const updateRuns = `UPDATE tidemill.runs r SET
+var updateRuns = allOf(`UPDATE tidemill.runs r SET
 	state = c.state,
 	states = c.states,
 	version = c.version,
 	started_at = coalesce(c.started_at, r.started_at),
 	ended_at = CASE WHEN c.reopened THEN NULL ELSE coalesce(c.ended_at, r.ended_at) END,
 	failed_tasks = c.failed_tasks
-	FROM (
-		SELECT c.*, r.at
-		FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
-			AS c(id, state, states, version, started_at, ended_at, reopened, failed_tasks)
-			CROSS JOIN LATERAL (SELECT r.ctid AS at FROM tidemill.runs r WHERE r.id = c.id OFFSET 0) r) c
-	WHERE r.ctid = c.at`
+	FROM unnest($1::tid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
+		AS c(at, state, states, version, started_at, ended_at, reopened, failed_tasks)
+	WHERE r.ctid = c.at`)
 
 type runColumnsOut struct {
-	keys     []int64
+	at       []pgtype.TID
 	states   []string
 	blobs    [][]byte
 	versions []string
@@ -269,8 +278,8 @@ type runColumnsOut struct {
 	failed   []int32
 }
 
-func (o *runColumnsOut) add(c *engine.RunChange) {
-	o.keys = append(o.keys, c.Key)
+func (o *runColumnsOut) add(c *engine.RunChange, at pgtype.TID) {
+	o.at = append(o.at, at)
 	o.states = append(o.states, string(c.State))
 	o.blobs = append(o.blobs, c.States)
 	o.versions = append(o.versions, c.Version)
@@ -282,12 +291,12 @@ func (o *runColumnsOut) add(c *engine.RunChange) {
 
 // grow makes room for n more.
 func (o *runColumnsOut) grow(n int) {
-	o.keys, o.states, o.blobs, o.versions = slices.Grow(o.keys, n), slices.Grow(o.states, n), slices.Grow(o.blobs, n), slices.Grow(o.versions, n)
+	o.at, o.states, o.blobs, o.versions = slices.Grow(o.at, n), slices.Grow(o.states, n), slices.Grow(o.blobs, n), slices.Grow(o.versions, n)
 	o.started, o.ended, o.reopened, o.failed = slices.Grow(o.started, n), slices.Grow(o.ended, n), slices.Grow(o.reopened, n), slices.Grow(o.failed, n)
 }
 
 func (o *runColumnsOut) queue(b *pgx.Batch) {
-	if len(o.keys) > 0 {
-		b.Queue(updateRuns, o.keys, o.states, o.blobs, o.versions, o.started, o.ended, o.reopened, o.failed)
+	if len(o.at) > 0 {
+		b.Queue(updateRuns, o.at, o.states, o.blobs, o.versions, o.started, o.ended, o.reopened, o.failed)
 	}
 }

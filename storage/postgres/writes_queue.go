@@ -57,6 +57,18 @@ const (
 		worker = excluded.worker, leased_at = excluded.leased_at, pool = excluded.pool, slots = excluded.slots, handed = excluded.handed, cancelled = false, seq = DEFAULT`
 )
 
+var (
+	// dropEnded takes the rows of ended leases out of the queue.
+	dropEnded = allOf(`DELETE FROM tidemill.task_queue q WHERE q.ctid = ANY($1::tid[])`)
+
+	// moveHanded is enqueueHanded into rows that carried leases which have ended, in place of what was there: less work than taking one out
+	// and putting another in. $6 to $11: DAG, priority, queue, time, worker, lease.
+	moveHanded = allOf(`UPDATE tidemill.task_queue q SET run_id = c.run_id, task_id = c.task_id, map_index = c.map_index, try = c.try, dag_id = $6::text,
+			priority = $7::int, queue = $8::text, queued_at = $9::timestamptz, leased_at = $9::timestamptz, worker = $10::bigint, lease = $11::uuid,
+			handed = true, pool = NULL, slots = NULL, cancelled = false, seq = DEFAULT
+		FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::int[], $5::int[]) AS c(at, run_id, task_id, map_index, try) WHERE q.ctid = c.at`)
+)
+
 type queueColumns struct {
 	keyColumns
 	dags       []string
@@ -102,6 +114,22 @@ func uniform[T comparable](column []T) bool {
 	return true
 }
 
+// alike tells whether the items are all handed over, as enqueueHanded asks for it.
+func (o *queueColumns) alike() bool {
+	return !o.limited && uniform(o.dags) && uniform(o.priorities) && uniform(o.queues) && uniform(o.leases)
+}
+
+// queueMoved queues the first items into rows of the queue that are free, and leaves the others. The items must be alike.
+func (o *queueColumns) queueMoved(b *pgx.Batch, now time.Time, worker int64, free []pgtype.TID) {
+	n := len(free)
+	if n == 0 {
+		return
+	}
+	b.Queue(moveHanded, free, o.runs[:n], o.tasks[:n], o.indexes[:n], o.tries[:n], o.dags[0], o.priorities[0], o.queues[0], now, worker, o.leases[0])
+	o.runs, o.tasks, o.indexes, o.tries = o.runs[n:], o.tasks[n:], o.indexes[n:], o.tries[n:]
+	o.dags, o.priorities, o.queues, o.leases = o.dags[n:], o.priorities[n:], o.queues[n:], o.leases[n:]
+}
+
 func (o *queueColumns) queue(b *pgx.Batch, now time.Time, worker int64, replace bool) {
 	if len(o.runs) == 0 {
 		return
@@ -109,7 +137,7 @@ func (o *queueColumns) queue(b *pgx.Batch, now time.Time, worker int64, replace 
 	args := []any{o.runs, o.tasks, o.indexes, o.dags, o.tries, o.priorities, o.queues, now}
 	sql := enqueueReady
 	switch {
-	case !o.limited && uniform(o.dags) && uniform(o.priorities) && uniform(o.queues) && uniform(o.leases):
+	case o.alike():
 		sql = enqueueHanded
 		args = []any{o.runs, o.tasks, o.indexes, o.tries, o.dags[0], o.priorities[0], o.queues[0], now, worker, o.leases[0]}
 	case o.pooled || o.handed:
