@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	inMarkdown := flags.Bool("markdown", false, "print the rows of the table in README.md")
 	dsn := flags.String("dsn", "", "measure on this PostgreSQL (postgres://…, its user may create databases) instead of an embedded one")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of this process to this file")
+	allocs := flags.String("memprofile", "", "write what this process allocated, all in all, to this file")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -74,6 +75,13 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 			return fmt.Errorf("-cpuprofile: %w", err)
 		}
 		defer pprof.StopCPUProfile()
+	}
+	if *allocs != "" {
+		file, err := os.Create(*allocs)
+		if err != nil {
+			return fmt.Errorf("-memprofile: %w", err)
+		}
+		defer func() { err = errors.Join(err, pprof.Lookup("allocs").WriteTo(file, 0), file.Close()) }()
 	}
 	as := plain
 	switch {

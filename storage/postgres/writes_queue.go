@@ -65,7 +65,7 @@ var (
 	// and putting another in. $6 to $11: DAG, priority, queue, time, worker, lease.
 	moveHanded = allOf(`UPDATE tidemill.task_queue q SET run_id = c.run_id, task_id = c.task_id, map_index = c.map_index, try = c.try, dag_id = $6::text,
 			priority = $7::int, queue = $8::text, queued_at = $9::timestamptz, leased_at = $9::timestamptz, worker = $10::bigint, lease = $11::uuid,
-			handed = true, pool = NULL, slots = NULL, cancelled = false, seq = DEFAULT
+			handed = true, pool = NULL, slots = NULL, cancelled = false
 		FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::int[], $5::int[]) AS c(at, run_id, task_id, map_index, try) WHERE q.ctid = c.at`)
 )
 
