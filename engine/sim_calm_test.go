@@ -340,8 +340,8 @@ func (w *world) dates(id string) {
 		if r.Logical != nil {
 			have[r.Logical.UTC()] = true
 		}
-		if r.Type == engine.ScheduledRun {
-			anchor = r.Logical.UTC()
+		if r.Type == engine.ScheduledRun || r.Type == engine.BackfillRun && anchor.IsZero() {
+			anchor = r.Logical.UTC() // of either: where all dates were backfilled while it was paused, none is left to its schedule
 		}
 	}
 	if anchor.IsZero() {
