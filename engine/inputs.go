@@ -10,10 +10,10 @@ import (
 type inputReader struct {
 	r     *Runtime
 	known map[InputKey][]Attempt // without reading
-	keys  []InputKey           // to be read
-	tasks []*Task              // of keys
-	kept  []bool               // of keys: instances of mapped tasks read it, others are to come
-	at    map[InputKey]int     // index in keys
+	keys  []InputKey             // to be read
+	tasks []*Task                // of keys
+	kept  []bool                 // of keys: instances of mapped tasks read it, others are to come
+	at    map[InputKey]int       // index in keys
 	wants []wantedInput
 }
 
@@ -127,4 +127,3 @@ func (r *Runtime) readInputs(ctx context.Context, keys []InputKey) ([]Input, err
 		}
 	}
 }
-

@@ -84,7 +84,8 @@ type Runtime struct {
 	drain   atomic.Bool
 	lastOK  atomic.Pointer[time.Time] // when the last heartbeat that succeeded was sent; measured on the monotonic clock
 	repairs atomic.Int64
-	waiting atomic.Pointer[[]string] // DAGs that had ready tasks when all slots were taken
+	waiting atomic.Pointer[waitingDAGs]
+	offer   claimOffer               // of the dispatcher
 	current atomic.Pointer[[]string] // DAGs of which this process has the current version
 
 	spawn func(*attempt, func()) // runs what an attempt does beside the loops: a goroutine each, but in simulations

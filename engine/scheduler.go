@@ -275,6 +275,8 @@ func (r *Runtime) refresh(ctx context.Context) error {
 		if n := len(r.catalog.ids) - len(current); n > 0 {
 			r.log.Info("DAGs that a newer process has taken over are left to it", "dags", n)
 		}
+	} else if slices.Equal(*old, current) {
+		return nil // the same slice stays: see claimOffer
 	}
 	r.current.Store(&current)
 	return nil

@@ -23,12 +23,6 @@ func (s *slotPool) free() int {
 	return s.total - s.used
 }
 
-func (s *slotPool) running(dag string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.byDAG[dag]
-}
-
 // dags is how many tasks of each DAG hold a slot.
 func (s *slotPool) dags() map[string]int {
 	s.mu.Lock()

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
-	"github.com/coder/quartz"
 	"github.com/google/uuid"
 )
 
@@ -64,9 +64,9 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 
 // claim leases as many tasks as there are slots and begins them. It returns how many it got and asked for.
 func (r *Runtime) claim(base context.Context, turn int) (got, asked int, err error) {
-	got, asked, err = r.claimFrom(base, r.claimDAGs(r.dags(), turn), r.queues(true))
+	got, asked, err = r.claimFrom(base, r.offer.of(r, r.dags(), turn), r.queues(true))
 	if old := r.overtaken(); err == nil && got == asked && len(old) > 0 {
-		n, of, err := r.claimFrom(base, r.claimDAGs(old, turn), r.queues(false))
+		n, of, err := r.claimFrom(base, new(claimOffer).of(r, old, turn), r.queues(false))
 		return got + n, asked + of, err
 	}
 	return got, asked, err
@@ -91,23 +91,56 @@ func (r *Runtime) claimFrom(base context.Context, dags []ClaimDAG, queues []stri
 	return len(leased), free, nil
 }
 
-// claimDAGs are DAGs whose tasks this process runs, another one first each time, with the room that each has.
-func (r *Runtime) claimDAGs(ids []string, turn int) []ClaimDAG {
-	out := make([]ClaimDAG, 0, len(ids))
-	for i := range ids {
-		d := r.catalog.defs[ids[(i+turn)%len(ids)]]
-		c := ClaimDAG{ID: d.Spec.DAG, Room: r.cfg.Slots, TaskLimits: d.limits, Pooled: d.pooled, Weight: d.Spec.Weight}
+// A claimOffer is what a process asks for in its claims. One with thousands of DAGs claims many times a second: it keeps what stays the same,
+// and the room for the rest.
+type claimOffer struct {
+	ids   []string       // asked for last
+	all   []ClaimDAG     // of ids, when none of their tasks runs
+	index map[string]int // of ids
+	out   []ClaimDAG
+}
+
+// of are DAGs whose tasks this process runs, another one first each time, with the room that each has. They are good until the next call.
+func (a *claimOffer) of(r *Runtime, ids []string, turn int) []ClaimDAG {
+	if len(ids) == 0 {
+		return nil
+	}
+	if len(a.ids) != len(ids) || &a.ids[0] != &ids[0] {
+		a.prepare(r, ids)
+	}
+	first := turn % len(ids)
+	a.out = append(append(a.out[:0], a.all[first:]...), a.all[:first]...)
+	full := false
+	for id, n := range r.slots.dags() {
+		i, ok := a.index[id]
+		if !ok {
+			continue
+		}
+		if most := r.catalog.defs[id].Spec.MaxActiveTasks; most != Unlimited {
+			c := &a.out[(i-first+len(ids))%len(ids)]
+			c.Room = min(c.Room, most-n)
+			full = full || c.Room <= 0
+		}
+	}
+	if full {
+		a.out = slices.DeleteFunc(a.out, func(c ClaimDAG) bool { return c.Room <= 0 })
+	}
+	return a.out
+}
+
+func (a *claimOffer) prepare(r *Runtime, ids []string) {
+	a.ids, a.all, a.index = ids, make([]ClaimDAG, len(ids)), make(map[string]int, len(ids))
+	for i, id := range ids {
+		d := r.catalog.defs[id]
+		c := ClaimDAG{ID: id, Room: r.cfg.Slots, TaskLimits: d.limits, Pooled: d.pooled, Weight: d.Spec.Weight}
 		if n := d.Spec.MaxActiveTasks; n != Unlimited {
-			c.Room = min(c.Room, n-r.slots.running(d.Spec.DAG))
+			c.Room = min(c.Room, n)
 			if d.exact {
 				c.MaxActive = n
 			}
 		}
-		if c.Room > 0 {
-			out = append(out, c)
-		}
+		a.all[i], a.index[id] = c, i
 	}
-	return out
 }
 
 // launch reads what the leased tasks need and begins them. known holds what is known of their inputs without reading. Their slots
@@ -167,73 +200,3 @@ func (r *Runtime) pause(ctx context.Context, d time.Duration) bool {
 
 // random is for jitter.
 func random() float64 { return rand.Float64() }
-
-// lookEvery is how often a process whose slots are all taken looks whether other DAGs wait for them.
-const lookEvery = 50 * time.Millisecond
-
-// A lookTimer says when. It runs while slots are scarce only: a process that has nothing to do is not woken by it.
-type lookTimer struct {
-	timer *quartz.Timer
-	armed bool
-}
-
-func newLookTimer(c Clock) *lookTimer {
-	l := &lookTimer{timer: c.NewTimer(lookEvery, "look")}
-	l.timer.Stop()
-	return l
-}
-
-// arm sets the timer when it is wanted, unless it is set: being asked again does not put it off.
-func (l *lookTimer) arm(wanted bool) {
-	if wanted && !l.armed {
-		l.armed = true
-		l.timer.Reset(lookEvery, "look")
-	}
-}
-
-func (l *lookTimer) stop() { l.timer.Stop() }
-
-// scarce tells whether all slots are taken and DAGs may have to wait for one another. Only a claim takes the last free slot, what is
-// handed over takes that of an attempt which has ended; so who has looked after each claim has not missed it.
-func (r *Runtime) scarce() bool { return len(r.dags()) > 1 && r.slots.free() <= 0 }
-
-// lookAround notes which DAGs have ready tasks while slots are scarce. Else nobody needs to know: the claim finds them.
-func (r *Runtime) lookAround(ctx context.Context) error {
-	if !r.scarce() {
-		r.waiting.Store(nil)
-		return nil
-	}
-	ready, err := r.store.Ready(ctx, r.dags(), r.queues(true))
-	if err != nil {
-		return err
-	}
-	r.waiting.Store(&ready)
-	return nil
-}
-
-// yields tells whether a DAG has to leave its ready children in the queue, rather than take them over at once: it has more than its share
-// of the slots while others wait.
-func (r *Runtime) yields(dag string) bool {
-	waiting := r.waiting.Load()
-	if waiting == nil {
-		return false
-	}
-	weight := func(id string) int {
-		if d := r.catalog.defs[id]; d != nil {
-			return max(1, d.Spec.Weight)
-		}
-		return 1
-	}
-	running := r.slots.dags()
-	all, others := 0, false
-	for id := range running {
-		all += weight(id)
-	}
-	for _, id := range *waiting {
-		others = others || id != dag
-		if running[id] == 0 {
-			all += weight(id)
-		}
-	}
-	return others && running[dag]*all > r.cfg.Slots*weight(dag)
-}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +17,8 @@ import (
 // A process with thousands of DAGs asks each claim for the tasks of those few only that have some: which those are is read from the queue,
 // at once for all, and remembered for a moment.
 const (
-	manyDAGs   = 64                     // more are not asked for one by one
+	manyDAGs   = 64                     // more are not asked for one by one,
+	fewDAGs    = 16                     // but so many at once, or twice as many as there are free slots
 	readyFor   = 200 * time.Millisecond // how long an answer is good, or
 	readyShare = 10                     // ten times as long as it took
 )
@@ -39,8 +41,11 @@ type readiness struct {
 	mu   sync.Mutex
 	dags map[string]bool
 	till time.Time
-	none map[string]bool // DAGs, with queues, of which a claim got nothing since
+	none map[askedFor]bool // of which a claim got nothing since
 }
+
+// askedFor is a DAG and the queues that its tasks were asked for from.
+type askedFor struct{ dag, queues string }
 
 // queued returns the DAGs that have something in the queue. anew asks the database whatever is remembered.
 func (s *Store) queued(ctx context.Context, anew bool) (dags map[string]bool, fresh bool, err error) {
@@ -61,7 +66,7 @@ func (s *Store) queued(ctx context.Context, anew bool) (dags map[string]bool, fr
 	}
 	now := s.clock.Now()
 	r.till = now.Add(max(readyFor, readyShare*now.Sub(began)))
-	r.none = map[string]bool{}
+	r.none = map[askedFor]bool{}
 	return r.dags, true, nil
 }
 
@@ -71,35 +76,51 @@ func (s *Store) offered(ctx context.Context, c *engine.ClaimRequest, anew bool) 
 	if err != nil {
 		return nil, false, err
 	}
+	queues := strings.Join(c.Queues, "\x00")
+	dags = make([]engine.ClaimDAG, 0, min(len(c.DAGs), len(queued)))
 	s.ready.mu.Lock()
-	for _, d := range c.DAGs {
-		if queued[d.ID] && !s.ready.none[floorKey(d.ID, c.Queues)] {
-			dags = append(dags, d)
+	for i := range c.DAGs {
+		if id := c.DAGs[i].ID; queued[id] && !s.ready.none[askedFor{id, queues}] {
+			dags = append(dags, c.DAGs[i])
 		}
 	}
 	s.ready.mu.Unlock()
-	due := s.turns.Due(dags)
-	order := make([]int, len(dags))
-	for i := range order {
-		order[i] = i
+	return soonest(dags, s.turns.Due(dags), max(fewDAGs, 2*c.Slots)), fresh, nil
+}
+
+// soonest are the n DAGs whose turn comes first; of two whose turn comes at once, the one named first.
+func soonest(dags []engine.ClaimDAG, due []float64, n int) []engine.ClaimDAG {
+	order := make([]int, 0, len(dags))
+	for i := range dags { // most are due now, where there are many: these are taken as they come
+		if due[i] == 0 {
+			if order = append(order, i); len(order) == n {
+				break
+			}
+		}
 	}
-	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(due[i], due[j]) })
-	order = order[:min(len(order), max(manyDAGs, 2*c.Slots))]
+	if len(order) < min(n, len(dags)) {
+		order = order[:0]
+		for i := range dags {
+			order = append(order, i)
+		}
+		slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(due[i], due[j]) })
+		order = order[:min(len(order), n)]
+	}
 	out := make([]engine.ClaimDAG, len(order))
 	for i, at := range order {
 		out[i] = dags[at]
 	}
-	return out, fresh, nil
+	return out
 }
 
 // gotNothing notes of which DAGs a claim that had slots left got nothing: they are not asked for again until the next look.
 func (s *Store) gotNothing(c *engine.ClaimRequest, dags []engine.ClaimDAG, leased []engine.Leased) {
-	got := countByDAG(leased)
+	got, queues := countByDAG(leased), strings.Join(c.Queues, "\x00")
 	s.ready.mu.Lock()
 	defer s.ready.mu.Unlock()
 	for _, d := range dags {
 		if got[d.ID] == 0 {
-			s.ready.none[floorKey(d.ID, c.Queues)] = true
+			s.ready.none[askedFor{d.ID, queues}] = true
 		}
 	}
 }
