@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -154,6 +155,36 @@ func TestOverlappingStartsStayWithinALimit(t *testing.T) {
 	r.ok(err)
 	if n := value[int](t, r.url, `SELECT count(*) FROM tidemill.runs WHERE state = 'running'`); n != 5 {
 		t.Errorf("%d runs are running, want 5", n)
+	}
+}
+
+// Of runs that are looked at together some may be held by another process: those are left as they are, and the others start, each with what
+// was decided of it.
+func TestAStartPassesByWhatOthersHold(t *testing.T) {
+	r := newRig(t, postgres.Options{})
+	var fresh []engine.NewRun
+	for _, id := range []string{"a", "b", "c"} {
+		fresh = append(fresh, engine.NewRun{DAG: testDAG, RunID: id, Type: engine.ManualRun})
+	}
+	created, err := r.CreateRuns(t.Context(), fresh)
+	r.ok(err)
+	other, err := pgx.Connect(t.Context(), r.url)
+	r.ok(err)
+	defer other.Close(t.Context()) //nolint:errcheck // its transaction is rolled back
+	_, err = other.Exec(t.Context(), `BEGIN`)
+	r.ok(err)
+	_, err = other.Exec(t.Context(), `SELECT FROM tidemill.runs WHERE id = $1 FOR UPDATE`, created[0].Key)
+	r.ok(err)
+	n, err := r.StartRuns(t.Context(), []string{testDAG}, 10, func(_ time.Time, rows []engine.RunRow, _ engine.Found) ([]engine.RunChange, error) {
+		var out []engine.RunChange
+		for _, row := range rows {
+			out = append(out, engine.RunChange{Key: row.Key, State: engine.RunRunning, Version: "of " + row.RunID})
+		}
+		return out, nil
+	})
+	r.ok(err)
+	if got := value[string](t, r.url, `SELECT string_agg(run_id || ' ' || state || ' ' || version, ', ' ORDER BY run_id) FROM tidemill.runs`); n != 2 || got != "a queued , b running of b, c running of c" {
+		t.Errorf("%d started: %s", n, got)
 	}
 }
 

@@ -237,7 +237,7 @@ func (s *Store) start(ctx context.Context, conn *pgxpool.Conn, from []queuedRun,
 	if len(chosen) == 0 {
 		return 0, nil
 	}
-	f.runs = slices.DeleteFunc(f.runs, func(r engine.RunRow) bool { return !chosen[r.Key] })
+	f.keep(chosen)
 	return len(chosen), s.decide(ctx, conn.Conn(), f, &engine.Transition{Decide: decide}, replace)
 }
 

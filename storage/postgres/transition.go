@@ -94,6 +94,18 @@ func newFound(t *engine.Transition, runs int) *found {
 	}
 }
 
+// keep leaves of the runs those that are chosen, with their addresses.
+func (f *found) keep(chosen map[int64]bool) {
+	n := 0
+	for i := range f.runs {
+		if chosen[f.runs[i].Key] {
+			f.runs[n], f.at[n] = f.runs[i], f.at[i]
+			n++
+		}
+	}
+	f.runs, f.at = f.runs[:n], f.at[:n]
+}
+
 // begin is the first round trip: it begins a transaction, locks the runs, ends the leases and reads.
 func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *engine.Transition) (*found, error) {
 	f := newFound(t, len(keys))

@@ -263,12 +263,13 @@ var updateRuns = allOf(`UPDATE tidemill.runs r SET
 	started_at = coalesce(c.started_at, r.started_at),
 	ended_at = CASE WHEN c.reopened THEN NULL ELSE coalesce(c.ended_at, r.ended_at) END,
 	failed_tasks = c.failed_tasks
-	FROM unnest($1::tid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
-		AS c(at, state, states, version, started_at, ended_at, reopened, failed_tasks)
-	WHERE r.ctid = c.at`)
+	FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::boolean[], $9::int[])
+		AS c(at, id, state, states, version, started_at, ended_at, reopened, failed_tasks)
+	WHERE r.ctid = c.at AND r.id = c.id`)
 
 type runColumnsOut struct {
 	at       []pgtype.TID
+	keys     []int64
 	states   []string
 	blobs    [][]byte
 	versions []string
@@ -280,6 +281,7 @@ type runColumnsOut struct {
 
 func (o *runColumnsOut) add(c *engine.RunChange, at pgtype.TID) {
 	o.at = append(o.at, at)
+	o.keys = append(o.keys, c.Key)
 	o.states = append(o.states, string(c.State))
 	o.blobs = append(o.blobs, c.States)
 	o.versions = append(o.versions, c.Version)
@@ -291,12 +293,12 @@ func (o *runColumnsOut) add(c *engine.RunChange, at pgtype.TID) {
 
 // grow makes room for n more.
 func (o *runColumnsOut) grow(n int) {
-	o.at, o.states, o.blobs, o.versions = slices.Grow(o.at, n), slices.Grow(o.states, n), slices.Grow(o.blobs, n), slices.Grow(o.versions, n)
+	o.at, o.keys, o.states, o.blobs, o.versions = slices.Grow(o.at, n), slices.Grow(o.keys, n), slices.Grow(o.states, n), slices.Grow(o.blobs, n), slices.Grow(o.versions, n)
 	o.started, o.ended, o.reopened, o.failed = slices.Grow(o.started, n), slices.Grow(o.ended, n), slices.Grow(o.reopened, n), slices.Grow(o.failed, n)
 }
 
 func (o *runColumnsOut) queue(b *pgx.Batch) {
 	if len(o.at) > 0 {
-		b.Queue(updateRuns, o.at, o.states, o.blobs, o.versions, o.started, o.ended, o.reopened, o.failed)
+		b.Queue(updateRuns, o.at, o.keys, o.states, o.blobs, o.versions, o.started, o.ended, o.reopened, o.failed)
 	}
 }
