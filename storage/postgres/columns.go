@@ -74,6 +74,9 @@ func stamps(in []time.Time) []time.Time {
 	return in
 }
 
+// divisionByZero is the code of the error by which a statement of allOf tells that it missed a row.
+const divisionByZero = "22012"
+
 // allOf makes a statement that writes the rows at the addresses in $1 err (division by zero) when it finds fewer of them than there are
 // addresses: none can be missing, since they were read under locks that are held still, and if one were, its change must not be lost.
 func allOf(write string) string {

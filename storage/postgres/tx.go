@@ -71,10 +71,10 @@ func (s *Store) repeat(ctx context.Context, transaction func(context.Context) er
 }
 
 // refused marks an error that the data make, and that will come again with them: a value of the wrong form or range (class 22), one that
-// a check refuses (23514), one that is too large for its place (class 54).
+// a check refuses (23514), one that is too large for its place (class 54). A row that was not where it should be is none of these: see allOf.
 func refused(err error) error {
 	var pg *pgconn.PgError
-	if errors.As(err, &pg) && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54") || pg.Code == "23514") {
+	if errors.As(err, &pg) && pg.Code != divisionByZero && (strings.HasPrefix(pg.Code, "22") || strings.HasPrefix(pg.Code, "54") || pg.Code == "23514") {
 		return fmt.Errorf("%w: %w", engine.ErrRefused, err)
 	}
 	return err
