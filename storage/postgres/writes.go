@@ -265,7 +265,7 @@ var updateRuns = allOf(`UPDATE tidemill.runs r SET
 	failed_tasks = c.failed_tasks
 	FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::boolean[], $9::int[])
 		AS c(at, id, state, states, version, started_at, ended_at, reopened, failed_tasks)
-	WHERE r.ctid = c.at AND r.id = c.id`)
+	WHERE r.ctid = c.at AND r.id + 0 = c.id`) // + 0: to be compared, not to be looked up by
 
 type runColumnsOut struct {
 	at       []pgtype.TID
