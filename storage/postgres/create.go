@@ -10,10 +10,19 @@ import (
 )
 
 const (
+	// insertRuns makes the runs that are not there yet, in the order given. $14 is microseconds, $16 lists the names of tasks as JSON.
 	insertRuns = `INSERT INTO tidemill.runs (dag_id, run_id, run_type, logical_date, interval_start, interval_end, params, version, backfill_id,
-			position, triggered_by, note, priority, deadline, only_tasks, ignore_past, hold, queued_at, state)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, now(), 'queued')
-		ON CONFLICT DO NOTHING RETURNING id`
+			position, triggered_by, note, priority, deadline, ignore_past, only_tasks, hold, queued_at, state)
+		SELECT c.dag_id, c.run_id, c.run_type, c.logical_date, c.interval_start, c.interval_end, c.params, c.version, c.backfill_id,
+			c.position, c.triggered_by, c.note, c.priority, c.deadline * interval '1 microsecond', c.ignore_past,
+			CASE WHEN c.only_tasks IS NOT NULL THEN ARRAY(SELECT t.value FROM json_array_elements_text(c.only_tasks::json) WITH ORDINALITY AS t(value, n) ORDER BY t.n) END,
+			c.hold::json, now(), 'queued'
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bytea[], $8::text[], $9::bigint[],
+				$10::int[], $11::text[], $12::text[], $13::int[], $14::bigint[], $15::boolean[], $16::text[], $17::text[])
+			WITH ORDINALITY AS c(dag_id, run_id, run_type, logical_date, interval_start, interval_end, params, version, backfill_id,
+				position, triggered_by, note, priority, deadline, ignore_past, only_tasks, hold, n)
+		ORDER BY c.n
+		ON CONFLICT DO NOTHING RETURNING id, dag_id, run_id`
 
 	findRun = `SELECT id FROM tidemill.runs WHERE dag_id = $1 AND (logical_date = $2 OR run_id = $3) ORDER BY logical_date = $2 DESC NULLS LAST LIMIT 1`
 
@@ -83,8 +92,8 @@ func createRuns(ctx context.Context, tx pgx.Tx, runs []engine.NewRun) ([]engine.
 	return c.out, tx.SendBatch(ctx, b).Close()
 }
 
-// A creation inserts runs, pipelined. A run that is there already, committed or not, makes the insertion wait for it and
-// then do nothing; it is looked up in a later statement, which sees it.
+// A creation inserts runs. A run that is there already, committed or not, makes the insertion wait for it and then do nothing; it is looked
+// up in a later statement, which sees it.
 type creation struct {
 	runs    []engine.NewRun
 	out     []engine.Created
@@ -98,17 +107,20 @@ func (c *creation) queue(b *pgx.Batch) {
 		c.missing, err = pgx.CollectRows(rows, pgx.RowTo[string])
 		return err
 	})
+	at := make(map[[2]string]int, len(c.runs)) // by DAG and id: of two alike the first is made
+	var o newRunColumns
 	for i := range c.runs {
-		r := &c.runs[i]
-		b.Queue(insertRuns, r.DAG, r.RunID, string(r.Type), r.Logical, r.Start, r.End, r.Params, r.Version, r.Backfill,
-			r.Order, clean(r.TriggeredBy), clean(r.Note), r.Priority, r.Deadline, r.OnlyTasks, r.IgnorePast, r.Hold).Query(func(rows pgx.Rows) error {
-			keys, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-			if len(keys) > 0 {
-				c.out[i].Key = keys[0]
-			}
-			return err
-		})
+		o.add(&c.runs[i])
+		if k := [2]string{c.runs[i].DAG, c.runs[i].RunID}; !has(at, k) {
+			at[k] = i
+		}
 	}
+	o.queue(b, func(key int64, dag, run string) { c.out[at[[2]string{dag, run}]].Key = key })
+}
+
+func has[K comparable, V any](m map[K]V, k K) bool {
+	_, ok := m[k]
+	return ok
 }
 
 // known errs when a DAG was never registered.
