@@ -132,6 +132,10 @@ func (s *Store) connect(ctx context.Context, url string, conns int, settings map
 	} else {
 		maps.Copy(params, all)
 	}
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		registerColumns(conn.TypeMap())
+		return nil
+	}
 	if p.Pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
 		return nil, fmt.Errorf("connect to the database: %w", err)
 	}
