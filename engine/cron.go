@@ -157,8 +157,10 @@ func (c *cron) firstIn(from, until time.Time, offset time.Duration) time.Time {
 }
 
 // reading returns the first matching reading after the given one, zero if there is none. The library looks 5 years
-// ahead; 29 February may be 8 away.
+// ahead; 29 February may be 8 away. It also goes second by second: since all readings are full minutes, it begins in the last second before
+// one.
 func (c *cron) reading(after time.Time) time.Time {
+	after = after.Truncate(time.Minute).Add(59 * time.Second)
 	for range 3 {
 		if next := c.spec.Next(after); !next.IsZero() {
 			return next
