@@ -53,8 +53,11 @@ func (r *Runtime) begin(base context.Context, a *attempt) {
 	a.base, a.ctx, a.cancel = base, ctx, cancel
 	r.held.add(a)
 	r.running.Add(1)
-	if base.Err() != nil {
+	switch {
+	case base.Err() != nil:
 		r.stop(a, context.Cause(base))
+	case r.cut.Load(): // handed over by a commit whose answer came late
+		r.stop(a, errDrained)
 	}
 	r.spawn(a, func() {
 		defer cancel(nil)
@@ -234,6 +237,7 @@ func (r *Runtime) drainAttempts(stop func()) {
 	if r.within(r.cfg.DrainGrace, done) {
 		return
 	}
+	r.cut.Store(true) // before they are looked up: what begins later sees it
 	for _, a := range r.held.all() {
 		r.stop(a, errDrained)
 	}

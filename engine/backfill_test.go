@@ -221,3 +221,33 @@ func TestBackfillIsCancelled(t *testing.T) {
 		})
 	}
 }
+
+// A mapped task that is cleared in a run of a subset fails when its list was left out: it does not wait for what will not come.
+func TestClearedMappedTaskWhoseListWasLeftOut(t *testing.T) {
+	d := engine.New[engine.NoParams]("d", engine.Schedule("@daily", "UTC"), engine.StartDate(day("2024-01-01")))
+	engine.After(d.Run(), "other", one)
+	engine.Map(engine.After(d.Run(), "list", list), "mapped", inc)
+	store, _ := dated(t, "2024-01-04")
+	r := running(t, store, nil, d)
+	plan, err := r.Control().Backfill(t.Context(), engine.BackfillRequest{DAG: "d", Tasks: []string{"other"}, By: "me", BackfillOrder: engine.BackfillOrder{
+		BackfillRange: engine.BackfillRange{From: day("2024-01-02"), To: day("2024-01-02")}, MaxActiveRuns: 1, Reprocess: "completed",
+	}}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var row engine.RunRow
+	ended := func() bool {
+		rows, _, err := store.Runs(t.Context(), engine.RunFilter{Backfill: plan.ID, Limit: 10})
+		if err != nil || len(rows) != 1 {
+			return false
+		}
+		row = rows[0]
+		return row.State.Terminal()
+	}
+	eventually(t, "the run ends", ended)
+	cleared(t, r, row, "mapped")
+	eventually(t, "the run ends again", ended)
+	if v := seen(t, store, row); states(v)["mapped"] != "failed" {
+		t.Errorf("it is %s", states(v)["mapped"])
+	}
+}

@@ -129,7 +129,7 @@ func (r *Runtime) ended(ctx context.Context, batch []*attempt, next handover) {
 	for _, a := range batch {
 		r.slots.give(a.DAG)
 	}
-	r.launch(ctx, next.leased, next.known)
+	r.launch(ctx, ctx, next.leased, next.known)
 	if next.left || len(next.leased) < len(batch) {
 		r.stirDispatch()
 	}

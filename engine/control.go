@@ -141,6 +141,9 @@ func (c *Control) UpdateAsset(ctx context.Context, a Asset, extra []byte, by str
 // DropPending makes the updates of an asset that a DAG has not run for yet pending no more, and returns how many there were: those of before a
 // time, or all when it is zero. "" stands for every DAG, or for every asset.
 func (c *Control) DropPending(ctx context.Context, dag string, asset Asset, before time.Time, by string) (int, error) {
+	if dag == "" && asset == "" {
+		return 0, &InvalidError{Field: "asset", Message: "name a DAG, an asset or both"}
+	}
 	event, told := ActDropPending, map[string]any{}
 	switch {
 	case dag == "":

@@ -49,7 +49,8 @@ func (c *Control) actOf(row *RunRow, event, by string, extra any) AuditEntry {
 // selectionExtra is what an entry tells of a selection and of what it picked.
 type selectionExtra struct {
 	State      string   `json:"new_state,omitempty"`
-	Tasks      []string `json:"task_ids,omitempty"` // that were asked for
+	Output     bool     `json:"output_given,omitempty"` // by the person, in place of what the task yields
+	Tasks      []string `json:"task_ids,omitempty"`     // that were asked for
 	MapIndexes []int    `json:"map_indexes,omitempty"`
 	Upstream   bool     `json:"include_upstream,omitempty"`
 	Downstream bool     `json:"include_downstream,omitempty"`
@@ -60,11 +61,11 @@ type selectionExtra struct {
 	Backfill   int64    `json:"backfill_id,omitempty"`
 }
 
-// actOn makes the entry of something done to picked instances of the machine's run, before it is done. It names a task where the person named
+// actOn makes the entry of something done to picked instances of the machine's run, before it is done. x has what else there is to tell. It names a task where the person named
 // one alone, and its element likewise.
-func (c *Control) actOn(m *machine, event, state string, s Selection, picked []TaskKey, backfill int64) AuditEntry {
-	x := selectionExtra{State: state, Tasks: s.Tasks, MapIndexes: s.MapIndexes, Upstream: s.Upstream, Downstream: s.Downstream,
-		OnlyFailed: s.OnlyFailed, Latest: s.Latest, Count: len(picked), Backfill: backfill}
+func (c *Control) actOn(m *machine, event string, x selectionExtra, s Selection, picked []TaskKey) AuditEntry {
+	x.Tasks, x.MapIndexes, x.Upstream, x.Downstream, x.OnlyFailed, x.Latest = s.Tasks, s.MapIndexes, s.Upstream, s.Downstream, s.OnlyFailed, s.Latest
+	x.Count = len(picked)
 	for _, k := range picked[:min(len(picked), maxActTasks)] {
 		name := k.Task
 		if k.MapIndex >= 0 {

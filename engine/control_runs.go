@@ -38,7 +38,7 @@ func (c *Control) clear(ctx context.Context, dag, run string, s Selection, dryRu
 			if len(s.Tasks) == 0 {
 				event = ActClearRun
 			}
-			m.change.Acts = append(m.change.Acts, c.actOn(m, event, "", s, picked, backfill))
+			m.change.Acts = append(m.change.Acts, c.actOn(m, event, selectionExtra{Backfill: backfill}, s, picked))
 		}
 		m.clear(picked, leased)
 		return nil
@@ -55,8 +55,8 @@ type MarkRequest struct {
 	DryRun bool
 }
 
-// Mark ends the selected instances as success or failed and returns which they are. A success that has no output although a task
-// reads it is an [InvalidError].
+// Mark ends the selected instances as success or failed and returns which they are. One that is a success already is given the output, when
+// there is one, as another try. A success that has no output although a task reads it is an [InvalidError].
 func (c *Control) Mark(ctx context.Context, dag, run string, r MarkRequest) ([]TaskKey, error) {
 	if r.State != Success && r.State != Failed {
 		return nil, &InvalidError{Field: "new_state", Message: fmt.Sprintf("%q: a task can be marked success or failed", r.State)}
@@ -84,10 +84,11 @@ func (c *Control) Mark(ctx context.Context, dag, run string, r MarkRequest) ([]T
 		return nil, err
 	}
 	err = c.change(ctx, dag, run, r.By, false, r.Latest, func(m *machine) error {
-		if len(picked) > 0 {
-			m.change.Acts = append(m.change.Acts, c.actOn(m, ActMarkTask, string(r.State), r.Selection, picked, 0))
+		marked := m.markable(picked, r.State, r.Output != nil)
+		if len(marked) > 0 {
+			m.change.Acts = append(m.change.Acts, c.actOn(m, ActMarkTask, selectionExtra{State: string(r.State), Output: r.Output != nil}, r.Selection, marked))
 		}
-		return m.mark(picked, r.State, outputs)
+		return m.mark(marked, r.State, outputs)
 	})
 	return picked, err
 }

@@ -63,7 +63,7 @@ func (s *Stepped) Schedule(ctx context.Context, turn string) error {
 
 // ClaimOnce is one claim of the dispatcher's loop; more tells that it would claim again at once.
 func (s *Stepped) ClaimOnce(ctx context.Context) (more bool, err error) {
-	n, asked, err := s.claim(ctx, s.turn)
+	n, asked, err := s.claim(ctx, ctx, s.turn)
 	s.turn++
 	return err == nil && n == asked && asked > 0, err
 }

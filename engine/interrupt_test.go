@@ -55,6 +55,35 @@ func TestMarkReachesWhatRuns(t *testing.T) {
 	}
 }
 
+// A success that is marked a success keeps its output, unless it is given another; only what changes something is in the audit log.
+func TestMarkOfASuccessChangesItsOutput(t *testing.T) {
+	d := engine.New[engine.NoParams]("d")
+	engine.After(d.Run(), "sum", one)
+	store := memory()
+	r := running(t, store, nil, d)
+	row := triggered(t, r, "d")
+	over(t, r, row)
+	for _, given := range []string{"", "42"} {
+		m := engine.MarkRequest{Selection: engine.Selection{Tasks: []string{"sum"}}, State: engine.Success, By: "ann"}
+		if given != "" {
+			m.Output = []byte(given)
+		}
+		if _, err := r.Control().Mark(t.Context(), "d", row.RunID, m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := output(t, store, row, "sum"); got != "42" {
+		t.Errorf("the output is %s", got)
+	}
+	acts, _, err := store.Audit(t.Context(), engine.AuditFilter{Events: []string{engine.ActMarkTask}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(acts) != 1 || !strings.Contains(string(acts[0].Extra), `"output_given":true`) {
+		t.Errorf("the audit log has %d entries: %+v", len(acts), acts)
+	}
+}
+
 // A body that does not heed its context is left behind after 20 s, and what it returns later counts for nothing.
 func TestDeafBodyIsFenced(t *testing.T) {
 	g := newGated(false)

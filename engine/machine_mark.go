@@ -2,8 +2,20 @@ package engine
 
 import "fmt"
 
-// mark ends instances by a person's word. outputs holds what each successful one yields; the caller has looked for it. What failed
-// or was given up downstream of a success is cleared, so that the run goes on.
+// markable are those of some instances that a mark changes: not those that are in that state already, unless they are given an output.
+func (m *machine) markable(keys []TaskKey, to State, withOutput bool) []TaskKey {
+	var out []TaskKey
+	for _, k := range keys {
+		in := m.states.Tasks[m.def.byID[k.Task].index].instance(k.MapIndex)
+		if in != nil && (in.State != to || withOutput && to == Success) {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// mark ends instances, which are markable, by a person's word. outputs holds what each successful one yields; the caller has looked for it.
+// What failed or was given up downstream of a success is cleared, so that the run goes on.
 func (m *machine) mark(keys []TaskKey, to State, outputs map[TaskKey][]byte) error {
 	marked := map[TaskKey]bool{}
 	for _, k := range keys {
@@ -11,9 +23,6 @@ func (m *machine) mark(keys []TaskKey, to State, outputs map[TaskKey][]byte) err
 		t := m.def.byID[k.Task]
 		st := &m.states.Tasks[t.index]
 		in := st.instance(k.MapIndex)
-		if in == nil || in.State == to {
-			continue
-		}
 		m.interrupt(t, in, k)
 		in.Try++
 		a := Attempt{TaskKey: k, Try: in.Try, State: to, Ending: EndSuccess, EndedAt: m.now, Version: m.change.Version, By: m.who.by, Output: outputs[k]}

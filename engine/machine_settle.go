@@ -48,7 +48,7 @@ func (m *machine) expand(t *Task, st *TaskStates) bool {
 		return false
 	}
 	if length < 0 {
-		m.decide(t, &st.Instances[0], -1, Failed, fmt.Sprintf("%s is success but left no list in this run: clear it", t.over.spec.ID))
+		m.decide(t, &st.Instances[0], -1, Failed, m.noList(t))
 		return false
 	}
 	switch {
@@ -67,6 +67,16 @@ func (m *machine) expand(t *Task, st *TaskStates) bool {
 	}
 	m.touchDown(t)
 	return true
+}
+
+// noList says why a mapped task has no list.
+func (m *machine) noList(t *Task) string {
+	for _, over := range [...]*Task{t.over, t.cross} {
+		if over != nil && m.states.Tasks[over.index].summary() == Removed {
+			return over.spec.ID + ", whose list it is mapped over, is not part of this run"
+		}
+	}
+	return t.over.spec.ID + " is success but left no list in this run: clear it"
 }
 
 // listName is what a mapped task is mapped over, for people.
@@ -101,6 +111,8 @@ func (m *machine) elements(t *Task) (n int, ready bool) {
 		}
 		from := &m.states.Tasks[over.index]
 		switch {
+		case from.summary() == Removed: // left out of the run, or of the DAG
+			return -1, true
 		case from.summary() != Success:
 			return 0, false
 		case from.Mapped:

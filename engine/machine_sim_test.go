@@ -280,7 +280,7 @@ func (s *sim) do(script string) {
 				outputs[k] = []byte(w[3])
 			}
 			s.change(func(m *machine) {
-				if err := m.mark([]TaskKey{k}, State(w[1]), outputs); err != nil {
+				if err := m.mark(m.markable([]TaskKey{k}, State(w[1]), len(w) > 3), State(w[1]), outputs); err != nil {
 					s.t.Fatal(err)
 				}
 			})

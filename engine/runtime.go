@@ -82,6 +82,7 @@ type Runtime struct {
 	tick    chan struct{}   // something may be schedulable
 	running sync.WaitGroup  // attempts until their end is stored, and what was handed over with it begun
 	drain   atomic.Bool
+	cut     atomic.Bool               // the grace of the drain is over
 	lastOK  atomic.Pointer[time.Time] // when the last heartbeat that succeeded was sent; measured on the monotonic clock
 	repairs atomic.Int64
 	waiting atomic.Pointer[waitingDAGs]

@@ -15,6 +15,10 @@ const claimTimeout = 10 * time.Second
 
 // dispatch claims ready tasks while there are free slots, until ctx ends.
 func (r *Runtime) dispatch(ctx, base context.Context) {
+	// What is claimed when ctx ends is begun still, if the store gives its inputs soon.
+	reading, giveUp := context.WithCancel(base)
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { r.clock.AfterFunc(storeGrace, giveUp, "give up reading") })()
 	turn := 0
 	refreshed := time.Time{}
 	poll := r.clock.NewTimer(0, "dispatch")
@@ -45,7 +49,7 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 			}
 		}
 		for ctx.Err() == nil {
-			n, asked, err := r.claim(base, turn)
+			n, asked, err := r.claim(base, reading, turn)
 			turn++
 			if err != nil {
 				if ctx.Err() == nil {
@@ -63,16 +67,16 @@ func (r *Runtime) dispatch(ctx, base context.Context) {
 }
 
 // claim leases as many tasks as there are slots and begins them. It returns how many it got and asked for.
-func (r *Runtime) claim(base context.Context, turn int) (got, asked int, err error) {
-	got, asked, err = r.claimFrom(base, r.offer.of(r, r.dags(), turn), r.queues(true))
+func (r *Runtime) claim(base, reading context.Context, turn int) (got, asked int, err error) {
+	got, asked, err = r.claimFrom(base, reading, r.offer.of(r, r.dags(), turn), r.queues(true))
 	if old := r.overtaken(); err == nil && got == asked && len(old) > 0 {
-		n, of, err := r.claimFrom(base, new(claimOffer).of(r, old, turn), r.queues(false))
+		n, of, err := r.claimFrom(base, reading, new(claimOffer).of(r, old, turn), r.queues(false))
 		return got + n, asked + of, err
 	}
 	return got, asked, err
 }
 
-func (r *Runtime) claimFrom(base context.Context, dags []ClaimDAG, queues []string) (got, asked int, err error) {
+func (r *Runtime) claimFrom(base, reading context.Context, dags []ClaimDAG, queues []string) (got, asked int, err error) {
 	free := r.slots.free()
 	if free <= 0 || len(dags) == 0 {
 		return 0, 0, nil
@@ -87,7 +91,7 @@ func (r *Runtime) claimFrom(base context.Context, dags []ClaimDAG, queues []stri
 	for _, l := range leased {
 		r.slots.take(l.DAG)
 	}
-	r.launch(base, leased, nil)
+	r.launch(base, reading, leased, nil)
 	return len(leased), free, nil
 }
 
@@ -144,8 +148,8 @@ func (a *claimOffer) prepare(r *Runtime, ids []string) {
 }
 
 // launch reads what the leased tasks need and begins them. known holds what is known of their inputs without reading. Their slots
-// have been taken.
-func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputKey][]Attempt) {
+// have been taken. When reading ends first, nothing is begun, and the leases become orphans, which others take over.
+func (r *Runtime) launch(base, reading context.Context, leased []Leased, known map[InputKey][]Attempt) {
 	attempts := make([]*attempt, 0, len(leased))
 	in := inputReader{r: r, known: known}
 	for i := range leased {
@@ -162,8 +166,7 @@ func (r *Runtime) launch(base context.Context, leased []Leased, known map[InputK
 		attempts = append(attempts, a)
 		in.want(a)
 	}
-	if err := in.read(base); err != nil {
-		// The base context ended: the leases become orphans and others take them over.
+	if err := in.read(reading); err != nil {
 		r.log.Warn("the inputs of leased tasks", "error", err)
 		for _, a := range attempts {
 			r.slots.give(a.DAG)

@@ -55,6 +55,8 @@ func TestWhatTheAPIDoesIsInTheAuditLog(t *testing.T) {
 		{"DELETE", "/pools/new", ``, 404, "", ""},
 		{"POST", "/assets/events", `{"asset_id":` + rates + `,"extra":{"why":"by hand"}}`, 200, "create_asset_event    -1", `"why":"by hand"`},
 		{"DELETE", "/dags/fraud_digest/assets/queuedEvents?before=2001-01-01T00:00:00Z", ``, 404, "", ""},
+		{"DELETE", "/assets/0/queuedEvents", ``, 404, "", ""}, // and what is pending stays: see the next
+		{"DELETE", "/dags/fraud_digest/assets/0/queuedEvents", ``, 404, "", ""},
 		{"DELETE", "/dags/fraud_digest/assets/" + rates + "/queuedEvents", ``, 204, "delete_dag_asset_queued_event fraud_digest   -1", showcase.Rates},
 		{"DELETE", "/dags/fraud_digest/assets/" + rates + "/queuedEvents", ``, 404, "", ""},
 		{"GET", "/dags/fraud_digest/assets/queuedEvents", ``, 404, "", ""},

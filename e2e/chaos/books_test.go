@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -161,9 +162,18 @@ func checkInstance(t *testing.T, tv engine.TaskView, history []engine.Attempt, c
 		}
 	}
 	if same == 0 {
-		t.Errorf("%s of run %s of %s [%d] is %s at try %d, which is in no attempt", tv.Task, tv.RunID, tv.DAG, tv.MapIndex, tv.State, tv.Try)
+		t.Errorf("%s of run %s of %s [%d] is %s at try %d, which is in no attempt; those are%s", tv.Task, tv.RunID, tv.DAG, tv.MapIndex, tv.State, tv.Try, told(history))
 	}
 	if successes > 1+clears {
 		t.Errorf("%s of run %s of %s [%d] succeeded %d times and was cleared at most %d times", tv.Task, tv.RunID, tv.DAG, tv.MapIndex, successes, clears)
 	}
+}
+
+// told are attempts in words.
+func told(history []engine.Attempt) string {
+	var b strings.Builder
+	for _, a := range history {
+		fmt.Fprintf(&b, "\n\ttry %d: %s, ended %s at %s, by worker %q, person %q: %s", a.Try, a.State, a.Ending, a.EndedAt.Format(time.StampMicro), a.Worker, a.By, a.Error)
+	}
+	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,15 +75,70 @@ func (r *Redactor) index() *index {
 
 // Find names a secret that the text contains in any of its forms; found is false when there is none.
 func (r *Redactor) Find(text string) (name string, found bool) {
-	r.index().each(text, func(_ int, p pattern) bool {
-		name, found = p.name, true
-		return false
-	})
+	in := r.index()
+	for _, text := range [...]string{text, unescaped(text)} {
+		in.each(text, func(_ int, p pattern) bool {
+			name, found = p.name, true
+			return false
+		})
+		if found {
+			break
+		}
+	}
 	return name, found
+}
+
+// unescaped is a text without the escapes that JSON allows and few encoders write, \/ and \u, and the others with them; "" when it has none of
+// these. The forms in which most encoders write a secret are known without it.
+func unescaped(text string) string {
+	if !strings.Contains(text, `\u`) && !strings.Contains(text, `\/`) {
+		return ""
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) {
+			b.WriteByte(text[i])
+			continue
+		}
+		i++
+		switch c := text[i]; c {
+		case 'n':
+			b.WriteByte('\n')
+		case 't':
+			b.WriteByte('\t')
+		case 'r':
+			b.WriteByte('\r')
+		case 'b':
+			b.WriteByte('\b')
+		case 'f':
+			b.WriteByte('\f')
+		case 'u':
+			if i+4 < len(text) {
+				if code, err := strconv.ParseUint(text[i+1:i+5], 16, 16); err == nil {
+					b.WriteRune(rune(code))
+					i += 4
+					continue
+				}
+			}
+			b.WriteString(`\u`)
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // Mask returns the text with "***" in the place of each secret that it contains, in whatever form.
 func (r *Redactor) Mask(text string) string {
+	masked := r.maskForms(text)
+	if plain := unescaped(masked); len(r.spans(plain)) > 0 {
+		return r.maskForms(plain)
+	}
+	return masked
+}
+
+// maskForms masks the forms that are known.
+func (r *Redactor) maskForms(text string) string {
 	spans := r.spans(text)
 	if len(spans) == 0 {
 		return text

@@ -75,6 +75,10 @@ func localSettings(settings map[string]string) string {
 	return "SELECT " + strings.Join(calls, ", ")
 }
 
+// begin begins a transaction of which each statement sees what was committed before it, whatever the database's default is: what is counted
+// under a lock is read after the lock.
+const begin = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
 // A pool is connections whose statements run under settings of the store's: those of the session, or, behind a pooler, of each transaction.
 type pool struct {
 	*pgxpool.Pool
@@ -84,14 +88,14 @@ type pool struct {
 // beginSQL begins a transaction, sent by itself and without parameters: that may be several statements.
 func (p *pool) beginSQL() string {
 	if p.local == "" {
-		return "BEGIN"
+		return begin
 	}
-	return "BEGIN; " + p.local
+	return begin + "; " + p.local
 }
 
 // queueBegin begins a transaction in a pipeline.
 func (p *pool) queueBegin(b *pgx.Batch) {
-	b.Queue("BEGIN")
+	b.Queue(begin)
 	if p.local != "" {
 		b.Queue(p.local)
 	}

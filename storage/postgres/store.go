@@ -61,6 +61,7 @@ var session = map[string]string{
 	"tcp_user_timeout":                    "10s",
 	"timezone":                            "UTC",
 	"jit":                                 "off",
+	"default_transaction_isolation":       "read committed",
 }
 
 // workSession are the settings of the sessions that do the work. Their statements find few rows by key in tables whose

@@ -128,6 +128,7 @@ func (o *queueColumns) queueMoved(b *pgx.Batch, now time.Time, worker int64, fre
 	b.Queue(moveHanded, free, o.runs[:n], o.tasks[:n], o.indexes[:n], o.tries[:n], o.dags[0], o.priorities[0], o.queues[0], now, worker, o.leases[0])
 	o.runs, o.tasks, o.indexes, o.tries = o.runs[n:], o.tasks[n:], o.indexes[n:], o.tries[n:]
 	o.dags, o.priorities, o.queues, o.leases = o.dags[n:], o.priorities[n:], o.queues[n:], o.leases[n:]
+	o.pools, o.slots = o.pools[n:], o.slots[n:]
 }
 
 func (o *queueColumns) queue(b *pgx.Batch, now time.Time, worker int64, replace bool) {

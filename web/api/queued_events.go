@@ -20,25 +20,25 @@ func (s *server) dropQueued(a huma.API) {
 		AssetPath
 		QueuedBefore
 	}) (*struct{}, error) {
-		return nil, s.failed(ctx, s.dropQueuedEvents(ctx, "", in.ID, in.Before))
+		return nil, s.failed(ctx, s.dropQueuedEvents(ctx, "", &in.ID, in.Before))
 	})
 	huma.Register(a, drop("/dags/{dag_id}/assets/queuedEvents", "delete_dag_asset_queued_events", "Forget the updates that a DAG has not run for yet"), func(ctx context.Context, in *struct {
 		DagPath
 		QueuedBefore
 	}) (*struct{}, error) {
-		return nil, s.failed(ctx, s.dropQueuedEvents(ctx, in.DagID, 0, in.Before))
+		return nil, s.failed(ctx, s.dropQueuedEvents(ctx, in.DagID, nil, in.Before))
 	})
 	huma.Register(a, drop("/dags/{dag_id}/assets/{asset_id}/queuedEvents", "delete_dag_asset_queued_event", "Forget the updates of an asset that a DAG has not run for yet"), func(ctx context.Context, in *struct {
 		DagPath
 		AssetPath
 		QueuedBefore
 	}) (*struct{}, error) {
-		return nil, s.failed(ctx, s.dropQueuedEvents(ctx, in.DagID, in.ID, in.Before))
+		return nil, s.failed(ctx, s.dropQueuedEvents(ctx, in.DagID, &in.ID, in.Before))
 	})
 }
 
-// dropQueuedEvents forgets those of a DAG, or of all for "", and of an asset, or of all for 0. There must be one.
-func (s *server) dropQueuedEvents(ctx context.Context, dag string, asset int64, before string) error {
+// dropQueuedEvents forgets those of a DAG, or of all for "", and of an asset, or of all for nil. There must be one.
+func (s *server) dropQueuedEvents(ctx context.Context, dag string, asset *int64, before string) error {
 	var until time.Time
 	if before != "" {
 		var err error
@@ -46,20 +46,20 @@ func (s *server) dropQueuedEvents(ctx context.Context, dag string, asset int64, 
 			return invalid(err.Error(), before, "query", "before")
 		}
 	}
-	name := ""
-	if asset != 0 {
-		a, err := s.asset(ctx, asset)
+	name, number := "", int64(0)
+	if asset != nil {
+		a, err := s.asset(ctx, *asset)
 		if err != nil {
 			return err
 		}
-		name = a.Name
+		name, number = a.Name, *asset
 	}
 	n, err := s.Control.DropPending(ctx, dag, engine.Asset(name), until, by)
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		return noQueuedEvent(dag, asset)
+		return noQueuedEvent(dag, number)
 	}
 	s.Pulse.Ring()
 	return nil
