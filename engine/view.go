@@ -14,7 +14,7 @@ type TaskView struct {
 	Runner      string // of a virtual node: the task that reports it; "" otherwise
 	State       State
 	Try         int // latest try, 0: none yet
-	MaxTries    int
+	MaxTries    int // how many tries there can be as it stands: those so far, and what remains; a clear gives the retries anew
 	QueuedAt    *time.Time
 	StartedAt   *time.Time
 	EndedAt     *time.Time
@@ -187,7 +187,7 @@ func (v *viewer) run(r RunRow, spec Spec) (RunView, error) {
 
 func (v *viewer) instance(r RunRow, t TaskSpec, in Instance, mapIndex int) TaskView {
 	key := TaskKey{r.Key, t.ID, mapIndex}
-	tv := TaskView{TaskKey: key, DAG: r.DAG, RunID: r.RunID, Group: t.Group, State: in.State, Try: in.Try, MaxTries: 1 + t.Retry.Max, Queue: t.Queue, Priority: t.Priority, Body: t.Body, FailedTries: v.failures[key], Name: v.names[key], Note: v.notes[key], Pool: t.Pool, PoolSlots: t.PoolSlots}
+	tv := TaskView{TaskKey: key, DAG: r.DAG, RunID: r.RunID, Group: t.Group, State: in.State, Try: in.Try, MaxTries: maxTries(in, t.Retry.Max), Queue: t.Queue, Priority: t.Priority, Body: t.Body, FailedTries: v.failures[key], Name: v.names[key], Note: v.notes[key], Pool: t.Pool, PoolSlots: t.PoolSlots}
 	for _, u := range t.Upstream {
 		tv.Upstream = append(tv.Upstream, u.Task)
 	}
@@ -214,6 +214,23 @@ func (v *viewer) instance(r RunRow, t TaskSpec, in Instance, mapIndex int) TaskV
 		tv.Question = &q
 	}
 	return tv
+}
+
+// maxTries is how many tries an instance can come to. Only failures since the last clear count against its retries, and not the try that is on
+// its way, or that ended otherwise.
+func maxTries(in Instance, retries int) int {
+	left := retries + 1 - in.Failures
+	switch in.State {
+	case None, UpForRetry, UpstreamFailed:
+	case Failed: // by its tries, which are counted, or without one
+		left = min(left, retries)
+	default:
+		left--
+	}
+	if in.Try == 0 {
+		return retries + 1
+	}
+	return in.Try + max(left, 0)
 }
 
 // nodes are the virtual nodes of a runner: those reported, then those that are planned.

@@ -109,7 +109,7 @@ func TestAPersonsDayInABrowser(t *testing.T) {
 	}
 	run("clear by the preview", chromedp.Navigate(where), chromedp.Click(`input[value="gated"]`, chromedp.NodeVisible), chromedp.Click(`button[value="clear"]`, chromedp.NodeVisible),
 		until(`document.querySelector("h1").innerText.startsWith("Clear ")`), until(`document.querySelector(".picked").innerText.includes("gated")`), chromedp.Click(`button[name="confirm"]`, chromedp.NodeVisible),
-		until(`location.pathname.startsWith("/dags/report/runs/manual__")`), until(`document.getElementById("gated").innerText.includes("2/1")`), until(`document.querySelector("h1+.badge").innerText === "success"`))
+		until(`location.pathname.startsWith("/dags/report/runs/manual__")`), until(`document.getElementById("gated").innerText.includes("2/2")`), until(`document.querySelector("h1+.badge").innerText === "success"`))
 	run("pause and see it", chromedp.Navigate(base+"/dags/report"), chromedp.Click(`button[role="switch"]`), until(`document.querySelector("button[role=switch]").getAttribute("aria-checked") === "false"`))
 }
 
@@ -211,7 +211,7 @@ func TestAPersonsDayOverHTTP(t *testing.T) {
 	}
 	eventually(t, "the second try is there", func() bool {
 		body, _ := get(t, base+"/dags/report/runs/mine/tasks/gated")
-		return strings.Contains(body, `2 <span class="muted">of 1`)
+		return strings.Contains(body, `2 <span class="muted">of 2`)
 	})
 	eventually(t, "the run succeeds again", ended)
 

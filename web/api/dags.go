@@ -35,12 +35,21 @@ func (s *server) dagBuilder(ctx context.Context) (func(engine.DAGStatus) DAGResp
 	if err != nil {
 		return nil, err
 	}
-	workers, err := s.Store.Workers(ctx)
+	live, err := LiveDAGs(ctx, s.Store, s.Control)
+	if err != nil {
+		return nil, err
+	}
+	return func(st engine.DAGStatus) DAGResponse { return dagResponse(st, now, !live[st.ID]) }, nil
+}
+
+// LiveDAGs are the ids of the DAGs that a process has: this one, or one of the workers. Of any other nothing can be run.
+func LiveDAGs(ctx context.Context, store engine.Reader, control *engine.Control) (map[string]bool, error) {
+	workers, err := store.Workers(ctx)
 	if err != nil {
 		return nil, err
 	}
 	live := map[string]bool{}
-	for _, id := range s.Control.Catalog().IDs() {
+	for _, id := range control.Catalog().IDs() {
 		live[id] = true
 	}
 	for _, w := range workers {
@@ -48,7 +57,7 @@ func (s *server) dagBuilder(ctx context.Context) (func(engine.DAGStatus) DAGResp
 			live[id] = true
 		}
 	}
-	return func(st engine.DAGStatus) DAGResponse { return dagResponse(st, now, !live[st.ID]) }, nil
+	return live, nil
 }
 
 func dagResponse(st engine.DAGStatus, now time.Time, stale bool) DAGResponse {

@@ -79,7 +79,15 @@ type auditData struct {
 type auditLine struct {
 	engine.AuditEntry
 	What  string
-	Facts string
+	Facts []string // a line of text, in the pieces between which it may be broken
+}
+
+// atCommas cuts a text after its commas.
+func atCommas(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.SplitAfter(text, ",")
 }
 
 func (s *server) auditPage(ctx context.Context, r *http.Request) (*page, error) {
@@ -99,7 +107,7 @@ func (s *server) auditPage(ctx context.Context, r *http.Request) (*page, error) 
 	d.From = (f.Page-1)*actsShown + 1
 	d.To = d.From + len(entries) - 1
 	for _, e := range entries {
-		d.Lines = append(d.Lines, auditLine{e, actWord(e), onOneLine(pretty(e.Extra))})
+		d.Lines = append(d.Lines, auditLine{e, actWord(e), atCommas(onOneLine(pretty(e.Extra)))})
 	}
 	if f.Page > 1 {
 		newer := f

@@ -2,9 +2,11 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/tidemill/tidemill/engine"
 )
@@ -18,6 +20,7 @@ type backfillLine struct {
 	Parts       []part
 	State       string
 	Runs        []engine.RunRow
+	Zone        *time.Location // of the DAG: its range is days there
 }
 
 // A part is a piece of a progress bar.
@@ -33,8 +36,14 @@ func (s *server) backfillsPage(ctx context.Context, _ *http.Request) (*page, err
 		return nil, err
 	}
 	var lines []backfillLine
+	zones := map[string]*time.Location{}
 	for _, b := range rows {
-		l := backfillLine{BackfillRow: b, State: backfillState(b)}
+		if zones[b.DAG] == nil {
+			if zones[b.DAG], err = s.zone(ctx, b.DAG); err != nil {
+				return nil, err
+			}
+		}
+		l := backfillLine{BackfillRow: b, State: backfillState(b), Zone: zones[b.DAG]}
 		for _, n := range b.Counts {
 			l.Total += n
 		}
@@ -48,6 +57,15 @@ func (s *server) backfillsPage(ctx context.Context, _ *http.Request) (*page, err
 		lines = append(lines, l)
 	}
 	return &page{Title: "Backfills", Name: "backfills", Nav: "backfills", Data: lines}, nil
+}
+
+// zone is where a DAG's days begin; UTC of one that is not known.
+func (s *server) zone(ctx context.Context, dag string) (*time.Location, error) {
+	st, err := s.Store.DAGStatus(ctx, dag)
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		return nil, err
+	}
+	return zoneOf(st.Spec), nil
 }
 
 func backfillState(b engine.BackfillRow) string {
@@ -85,6 +103,7 @@ func progress(counts map[engine.RunState]int, total int) []part {
 type cancelData struct {
 	engine.BackfillRow
 	Queued, Running int
+	Zone            *time.Location
 }
 
 // cancelBackfill says what cancelling would do, and does it when it is confirmed.
@@ -105,10 +124,14 @@ func (s *server) cancelBackfill(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	var zone *time.Location
+	if err == nil {
+		zone, err = s.zone(ctx, row.DAG)
+	}
 	if err != nil {
 		s.fail(w, r, err)
 		return
 	}
-	d := cancelData{row, row.Counts[engine.RunQueued], row.Counts[engine.RunRunning]}
+	d := cancelData{row, row.Counts[engine.RunQueued], row.Counts[engine.RunRunning], zone}
 	s.render(w, r, &page{Title: fmt.Sprintf("Cancel backfill %d", id), Name: "cancel", Nav: "backfills", Static: true, Data: d})
 }

@@ -59,6 +59,10 @@ func (s *server) dagsPage(ctx context.Context, r *http.Request) (*page, error) {
 		}
 		all = append(all, c)
 	}
+	live, err := api.LiveDAGs(ctx, s.Store, s.Control)
+	if err != nil {
+		return nil, err
+	}
 	f := dagFilterOf(r.URL.Query())
 	l, shown := f.list(all)
 	runs, err := api.NewestRuns(ctx, s.Store, idsOf(shown), recentRuns)
@@ -66,7 +70,7 @@ func (s *server) dagsPage(ctx context.Context, r *http.Request) (*page, error) {
 		return nil, err
 	}
 	for _, st := range shown {
-		line := dagLine{dagHead: headAt(st, now), Runs: slices.Clone(runs[st.ID])}
+		line := dagLine{dagHead: headAt(st, now, live), Runs: slices.Clone(runs[st.ID])}
 		if len(line.Runs) > 0 {
 			line.Last = &runs[st.ID][0]
 		}

@@ -16,6 +16,7 @@ type dagHead struct {
 	Next     *engine.Interval
 	Due      bool // the next run should be there by now
 	Active   int
+	Gone     bool // no process has it: nothing of it runs
 	Tab      string
 }
 
@@ -24,16 +25,20 @@ func (s *server) head(ctx context.Context, st engine.DAGStatus) (dagHead, error)
 	if err != nil {
 		return dagHead{}, err
 	}
+	live, err := api.LiveDAGs(ctx, s.Store, s.Control)
+	if err != nil {
+		return dagHead{}, err
+	}
 	_, active, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: []string{st.ID}, States: []engine.RunState{engine.RunQueued, engine.RunRunning}, Limit: 1})
-	h := headAt(st, now)
+	h := headAt(st, now, live)
 	h.Active = active
 	return h, err
 }
 
-// headAt is what is known of a DAG without reading its runs.
-func headAt(st engine.DAGStatus, now time.Time) dagHead {
-	h := dagHead{DAGStatus: st, Schedule: schedule(st.Spec)}
-	if iv, ok := api.NextRun(st, now); ok && !st.Paused {
+// headAt is what is known of a DAG without reading its runs. live are the DAGs that a process has.
+func headAt(st engine.DAGStatus, now time.Time, live map[string]bool) dagHead {
+	h := dagHead{DAGStatus: st, Schedule: schedule(st.Spec), Gone: !live[st.ID]}
+	if iv, ok := api.NextRun(st, now); ok && !st.Paused && !h.Gone {
 		h.Next, h.Due = &iv, iv.End.Before(now)
 	}
 	return h

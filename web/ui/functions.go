@@ -15,7 +15,7 @@ import (
 func functions(a assets) template.FuncMap {
 	return template.FuncMap{
 		"asset": a.url, "dagURL": dagURL, "tagURL": func(tag string) string { return dagFilter{Tag: tag}.URL() }, "ownerURL": func(owner string) string { return dagFilter{Owner: owner}.URL() }, "runURL": runURL, "taskURL": taskURL, "auditURL": auditURL,
-		"stamp": stamp, "short": shortStamp, "rfc": rfc, "ago": ago, "took": took, "span": span, "word": word, "count": count, "plural": plural, "day": dayOf, "percent": percent, "mask": maskText, "dict": dict, "condition": condition, "duration": spanOf, "assetID": assetID, "nameOf": nameOf, "legend": func() []engine.State { return legend },
+		"stamp": stamp, "short": shortStamp, "rfc": rfc, "ago": ago, "took": took, "span": span, "word": word, "count": count, "plural": plural, "day": dayIn, "percent": percent, "mask": maskText, "dict": dict, "condition": condition, "duration": spanOf, "assetID": assetID, "nameOf": nameOf, "legend": func() []engine.State { return legend },
 	}
 }
 
@@ -59,12 +59,13 @@ func shortStamp(t any) string {
 	return at.Format("Jan 2, 15:04")
 }
 
-func dayOf(t any) string {
+// dayIn is the day that a time is of in a zone.
+func dayIn(zone *time.Location, t any) string {
 	at, ok := moment(t)
 	if !ok {
 		return "–"
 	}
-	return at.Format("2006-01-02")
+	return at.In(zone).Format("2006-01-02")
 }
 
 func rfc(t any) string {

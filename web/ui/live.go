@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -26,6 +27,9 @@ func (s *server) live(w http.ResponseWriter, r *http.Request) {
 	var log *logFollower
 	for {
 		pg, err := p(ctx, at)
+		if err == nil && pg.Elsewhere != "" {
+			err = errors.New("the page is at " + pg.Elsewhere)
+		}
 		if err == nil {
 			err = s.sendPage(ctx, out, at, pg)
 		}

@@ -55,6 +55,8 @@ type page struct {
 	Status int    // 0: 200
 	Data   any
 	Log    *logFollower // of a page that shows a log; nil: none
+
+	Elsewhere string // another address has the page; "": this one
 }
 
 // pageFunc makes a page of a request.
@@ -76,6 +78,10 @@ func (s *server) show(p pageFunc) http.HandlerFunc {
 		pg, err := p(r.Context(), r)
 		if err != nil {
 			s.fail(w, r, err)
+			return
+		}
+		if pg.Elsewhere != "" {
+			http.Redirect(w, r, pg.Elsewhere, http.StatusFound)
 			return
 		}
 		s.render(w, r, pg)

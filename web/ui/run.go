@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,6 +92,9 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	group := ""
 	for _, t := range list {
 		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(t), Why: why(t, v.Tasks)}
+		if m := markOf(attempts, t); m != nil && l.Why == "" && t.Runner == "" && t.State.Terminal() && !asks(v.Spec, t.Task) {
+			l.Why = "marked " + m.State + " by " + maskText(m.By)
+		}
 		if t.State == engine.None && t.Reason == head.Why {
 			l.Why = "" // the head says it
 		}
@@ -111,6 +115,11 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 		d.Tasks = append(d.Tasks, l)
 	}
 	return &page{Title: v.Run.RunID + " · " + v.Run.DAG, Name: "run", Nav: "dags", Data: d}, nil
+}
+
+// asks tells whether a task asks people, whose answer is no mark.
+func asks(spec engine.Spec, task string) bool {
+	return slices.ContainsFunc(spec.Tasks, func(t engine.TaskSpec) bool { return t.ID == task && len(t.Answers) > 0 })
 }
 
 func headOf(v engine.RunView, tab string) runHead {

@@ -17,6 +17,7 @@ type runStory struct {
 	Versions []versionStep // those that its tries ran under, when they are several
 	Behind   bool          // its DAG has a newer version
 	Note     note
+	Marked   *mark // it ended by a person's word
 }
 
 // Story is the run's story, whose note is not the row's.
@@ -37,6 +38,9 @@ func (s *server) fullHead(ctx context.Context, v engine.RunView, tab string) (ru
 		h.Why = v.Tasks[0].Reason
 	}
 	var err error
+	if h.Marked, err = s.runMark(ctx, v.Run); err != nil {
+		return h, err
+	}
 	if v.Run.Type == engine.AssetRun {
 		if h.Events, err = s.Store.RunAssets(ctx, v.Run.Key); err != nil {
 			return h, err

@@ -37,6 +37,8 @@ type taskData struct {
 	Note         note
 	Answer       *engine.Answer[string] // of a question that was answered
 	Asked        *questionLine          // that is open
+	Question     string                 // that the try which is shown has asked, when it is not open any more
+	Marked       *mark                  // it is as it is by a person's word
 }
 
 // A tryLine is a try in the list.
@@ -71,6 +73,12 @@ func (s *server) taskPage(ctx context.Context, r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
+	if index < 0 && d.Task.MapIndex >= 0 { // what asks for attention changes: the address keeps the element that is looked at
+		at, q := *r.URL, r.URL.Query()
+		q.Set("map_index", strconv.Itoa(d.Task.MapIndex))
+		at.RawQuery = q.Encode()
+		return &page{Elsewhere: at.String()}, nil
+	}
 	if err := s.tries(ctx, d, r.URL); err != nil {
 		return nil, err
 	}
@@ -89,7 +97,7 @@ func (s *server) taskPage(ctx context.Context, r *http.Request) (*page, error) {
 	return &page{Title: d.Label + " · " + d.Task.DAG, Name: "task", Nav: "dags", Data: d, Log: follower}, nil
 }
 
-// find picks an instance of a run; a mapped task without an index is its first element.
+// find picks an instance of a run; of a mapped task without an index it is the element that asks most for attention.
 func find(v engine.RunView, task string, index int) (*taskData, error) {
 	d := &taskData{Run: headOf(v, "")}
 	found := false
@@ -98,7 +106,7 @@ func find(v engine.RunView, task string, index int) (*taskData, error) {
 			continue
 		}
 		d.Elements = append(d.Elements, t)
-		if t.MapIndex == index || index < 0 && !found {
+		if t.MapIndex == index || index < 0 && (!found || urgency(t) > urgency(d.Task)) {
 			d.Task, found = t, true
 		}
 	}
@@ -126,6 +134,17 @@ func find(v engine.RunView, task string, index int) (*taskData, error) {
 	return d, nil
 }
 
+// urgency says which element of a mapped task is looked at first: one that failed, else one that is unfinished.
+func urgency(t engine.TaskView) int {
+	switch {
+	case t.State == engine.Failed:
+		return 2
+	case !t.State.Terminal():
+		return 1
+	}
+	return 0
+}
+
 // tries lists the tries and picks the one to show: that of the address, else the latest.
 func (s *server) tries(ctx context.Context, d *taskData, u *url.URL) error {
 	key := d.Task.TaskKey
@@ -147,6 +166,9 @@ func (s *server) tries(ctx context.Context, d *taskData, u *url.URL) error {
 	if !latest && d.Task.Try > 0 && !d.Task.State.Terminal() && d.Task.State != engine.None {
 		d.Tries = append(d.Tries, tryLine{Running: true, Class: string(d.Task.State), URL: with(u, "try", strconv.Itoa(d.Task.Try)),
 			Attempt: engine.Attempt{TaskKey: key, Try: d.Task.Try, State: d.Task.State, QueuedAt: d.Task.QueuedAt, StartedAt: d.Task.StartedAt, Worker: d.Task.Worker}})
+	}
+	if d.Task.Runner == "" && d.Task.State.Terminal() {
+		d.Marked = markOf(attempts, d.Task)
 	}
 	d.Try = d.Task.Try
 	if n, err := strconv.Atoi(u.Query().Get("try")); err == nil && n > 0 {
@@ -187,8 +209,13 @@ func (s *server) values(ctx context.Context, d *taskData) error {
 		return err
 	}
 	d.Error, d.Output = maskText(a.Error), pretty(a.Output)
-	if len(d.Spec.Answers) > 0 && a.State == engine.Success {
-		d.Answer = answerIn(a.Output)
+	if len(d.Spec.Answers) > 0 {
+		if a.State == engine.Success {
+			d.Answer = answerIn(a.Output)
+		}
+		if err := s.askedBy(ctx, d); err != nil {
+			return err
+		}
 	}
 	return s.inputs(ctx, d, a.Inputs)
 }

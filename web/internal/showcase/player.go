@@ -124,6 +124,9 @@ func (r *play) do(s step) error {
 	r.at = r.at.Add(s.takes)
 	r.set(r.at)
 	in.State = s.state
+	if s.ending == engine.EndFailed || s.ending == engine.EndTimedOut || s.ending == engine.EndLost {
+		in.Failures++
+	}
 	a := engine.Attempt{TaskKey: k, Try: in.Try, State: s.state, Ending: s.ending, QueuedAt: &queued, StartedAt: &start, EndedAt: r.at, Worker: "mill-1:4711", Version: cmp.Or(s.version, r.def.Version), Build: "3f14f7d", Error: s.err}
 	if up := spec.Upstream; len(up) > 0 {
 		read := map[string]int{}
