@@ -134,6 +134,7 @@ func (a *app) demo(signalled context.Context, f demoFlags, story *story, source 
 	if ctx.Err() != nil && errors.Is(steps, context.Canceled) {
 		steps = nil // the cause is the signal, or what g returns
 		if signalled.Err() != nil {
+			story.say("ending: " + a.drains(demoGrace))
 			steps = f.interrupted()
 		}
 	}
