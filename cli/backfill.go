@@ -14,10 +14,10 @@ func (c *command) backfill() *cobra.Command {
 	b := group("backfill", "Run a DAG for every logical date of a range")
 	b.AddCommand(c.backfillCreate(), c.backfillList(), c.backfillShow(),
 		c.backfillDo("pause", "Start no further run of a backfill", func(ctx context.Context, cl *client, id int64) error {
-			return cl.control.PauseBackfill(ctx, id, true, "cli")
+			return cl.control.PauseBackfill(ctx, id, true, c.who())
 		}),
 		c.backfillDo("resume", "Let a paused backfill go on", func(ctx context.Context, cl *client, id int64) error {
-			return cl.control.PauseBackfill(ctx, id, false, "cli")
+			return cl.control.PauseBackfill(ctx, id, false, c.who())
 		}),
 		c.backfillCancel())
 	return b
@@ -42,7 +42,7 @@ func (c *command) backfillCreate() *cobra.Command {
 					return err
 				}
 				plan, err := cl.control.Backfill(ctx, engine.BackfillRequest{
-					DAG: args[0], Params: []byte(params), Tasks: splitList(tasks), By: "cli",
+					DAG: args[0], Params: []byte(params), Tasks: splitList(tasks), By: c.who(),
 					BackfillOrder: engine.BackfillOrder{BackfillRange: engine.BackfillRange{From: first, To: last}, MaxActiveRuns: max, Backwards: backwards, Reprocess: engine.Reprocess(reprocess)},
 				}, dryRun)
 				if err != nil {
@@ -175,7 +175,7 @@ func (c *command) backfillDo(use, short string, do func(context.Context, *client
 func (c *command) backfillCancel() *cobra.Command {
 	var running bool
 	cmd := c.backfillDo("cancel", "End a backfill: its queued runs fail", func(ctx context.Context, cl *client, id int64) error {
-		return cl.control.CancelBackfill(ctx, id, running, "cli")
+		return cl.control.CancelBackfill(ctx, id, running, c.who())
 	})
 	cmd.Flags().BoolVar(&running, "running", false, "cancel what runs as well")
 	return cmd

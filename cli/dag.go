@@ -53,7 +53,11 @@ func (cl *client) status(ctx context.Context, dag string) (engine.DAGStatus, err
 			return s, nil
 		}
 	}
-	return engine.DAGStatus{}, fmt.Errorf("DAG %q: %w", dag, engine.ErrNotFound)
+	hint := ""
+	if _, ours := cl.control.Catalog().DAG(dag); ours {
+		hint = ": this program has it: `serve` registers it"
+	}
+	return engine.DAGStatus{}, fmt.Errorf("DAG %q: %w%s", dag, engine.ErrNotFound, hint)
 }
 
 func (c *command) dagShow() *cobra.Command {
@@ -123,7 +127,7 @@ func (c *command) dagTrigger() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			return c.withClient(ctx, func(cl *client) error {
-				req := engine.TriggerRequest{DAG: args[0], RunID: id, Params: []byte(params), Note: note, By: "cli"}
+				req := engine.TriggerRequest{DAG: args[0], RunID: id, Params: []byte(params), Note: note, By: c.who()}
 				if logical != "" {
 					at, _, err := engine.ParseDate("logical_date", logical, time.UTC)
 					if err != nil {
@@ -204,7 +208,7 @@ func (c *command) dagPause(use string, paused bool) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " DAG", Short: short, Example: "  tidemill dag " + use + " daily_transactions", Args: arguments("DAG"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.SetPaused(cmd.Context(), args[0], paused, "cli") })
+			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.SetPaused(cmd.Context(), args[0], paused, c.who()) })
 		},
 	}
 }

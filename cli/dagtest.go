@@ -67,7 +67,7 @@ func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (e
 		return err
 	}
 	t.Log, t.Secrets = slog.New(withoutEngine{log.Handler()}), c.program.secrets()
-	seen := map[engine.TaskKey]engine.State{}
+	seen := told{}
 	t.Watch = func(v engine.RunView) { c.tellStates(v, seen) }
 	o, err := enginetest.Try(ctx, catalog, dag, t)
 	if err != nil {
@@ -114,19 +114,42 @@ func (c *command) ground(ctx context.Context, dag string, log *slog.Logger) (dag
 	return p.Platform, p.close, nil
 }
 
-// tellStates says which tasks have moved since it was last called.
-func (c *command) tellStates(v engine.RunView, seen map[engine.TaskKey]engine.State) {
+// told is what has been said of a try: a sensor that looks again and again is in the same states each time.
+type told map[toldState]bool
+
+type toldState struct {
+	engine.TaskKey
+	try   int
+	state engine.State
+}
+
+// tellStates says which tasks have come to a state that they have not been in before in the same try.
+func (c *command) tellStates(v engine.RunView, seen told) {
 	for _, tv := range v.Tasks {
-		if tv.State == engine.None || seen[tv.TaskKey] == tv.State {
+		at := toldState{tv.TaskKey, tv.Try, tv.State}
+		if tv.State == engine.None || seen[at] {
 			continue
 		}
-		seen[tv.TaskKey] = tv.State
+		seen[at] = true
 		line := taskName(tv) + "  " + string(tv.State)
 		if tv.Error != "" && tv.State.Terminal() {
 			line += "  " + tv.Error
 		}
+		if every := pokeEvery(v.Spec, tv.Task); tv.State == engine.UpForReschedule && every > 0 {
+			line += "  waits, looks again every " + every.String()
+		}
 		fmt.Fprintln(c.err, line)
 	}
+}
+
+// pokeEvery is how often a sensor looks; 0 for other tasks.
+func pokeEvery(spec engine.Spec, task string) time.Duration {
+	for _, t := range spec.Tasks {
+		if t.ID == task {
+			return time.Duration(t.PokeEvery)
+		}
+	}
+	return 0
 }
 
 // taskName is a task instance as people write it: load, load[2], with the element's name where it has one.

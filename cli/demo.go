@@ -28,6 +28,9 @@ type demoFlags struct {
 // liveRate is how many payments' records a second a demo goes on producing.
 const liveRate = 5
 
+// demoGrace is how long running tasks may go on when the demo ends.
+const demoGrace = 5 * time.Second
+
 func (c *command) demo() *cobra.Command {
 	var f demoFlags
 	cmd := &cobra.Command{
@@ -80,7 +83,7 @@ func (c *command) runDemo(ctx context.Context, f demoFlags) (err error) {
 	c.program.reference = true // it is what the demo shows; a program's own DAGs run beside it
 	a := &app{config: c.config, program: c.program, log: c.logger(), say: story.say}
 	defer func() { err = errors.Join(err, a.close(ctx)) }()
-	if err := a.prepare(ctx, appOptions{grace: 5 * time.Second, flushAge: 3 * time.Second}); err != nil {
+	if err := a.prepare(ctx, appOptions{grace: demoGrace, flushAge: 3 * time.Second}); err != nil {
 		if ctx.Err() != nil {
 			return f.interrupted()
 		}
@@ -126,11 +129,12 @@ func (a *app) demo(signalled context.Context, f demoFlags, story *story, source 
 		story.say("live payments go on coming in; look at " + address(listener) + " · Ctrl-C ends")
 		run(a.live)
 		<-ctx.Done()
-		story.say("ending")
+		story.say("ending: " + a.drains(demoGrace))
 	}
 	if ctx.Err() != nil && errors.Is(steps, context.Canceled) {
 		steps = nil // the cause is the signal, or what g returns
 		if signalled.Err() != nil {
+			story.say("ending: " + a.drains(demoGrace))
 			steps = f.interrupted()
 		}
 	}

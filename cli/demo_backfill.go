@@ -29,7 +29,7 @@ func (a *app) backfillDays(ctx context.Context, story *story, days []lake.Day, a
 		if err := a.finishOpen(ctx, story, r[0], r[1]); err != nil {
 			return nil, err
 		}
-		keys, err := a.backfillRange(ctx, r[0], r[1], again)
+		keys, err := a.backfillRange(ctx, story, r[0], r[1], again)
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +80,9 @@ func consecutive(days []lake.Day) [][2]lake.Day {
 	return out
 }
 
-func (a *app) backfillRange(ctx context.Context, from, to lake.Day, again bool) ([]int64, error) {
+// backfillRange has the runs of some days made or made anew, and returns those to wait for. Where all are there it makes no backfill and
+// says so.
+func (a *app) backfillRange(ctx context.Context, story *story, from, to lake.Day, again bool) ([]int64, error) {
 	first, last, err := engine.ParseRange(string(from), string(to), time.UTC)
 	if err != nil {
 		return nil, err
@@ -89,23 +91,63 @@ func (a *app) backfillRange(ctx context.Context, from, to lake.Day, again bool) 
 	if again {
 		reprocess = engine.ReprocessCompleted
 	}
-	_, err = a.runtime.Control().Backfill(ctx, engine.BackfillRequest{
+	request := engine.BackfillRequest{
 		DAG:           dailyDAG,
 		BackfillOrder: engine.BackfillOrder{BackfillRange: engine.BackfillRange{From: first, To: last}, MaxActiveRuns: 4, Reprocess: reprocess},
 		By:            triggeredByDemo,
-	}, false)
+	}
+	plan, err := a.runtime.Control().Backfill(ctx, request, true)
 	if err != nil {
-		return nil, fmt.Errorf("backfill %s to %s: %w", from, to, err)
+		return nil, fmt.Errorf("plan the backfill of %s to %s: %w", from, to, err)
+	}
+	work, there := toDo(plan.Steps)
+	if len(there) > 0 {
+		story.say(thereAlready(len(there), len(plan.Steps), from, to))
+	}
+	if work {
+		if _, err = a.runtime.Control().Backfill(ctx, request, false); err != nil {
+			return nil, fmt.Errorf("backfill %s to %s: %w", from, to, err)
+		}
 	}
 	rows, _, err := a.store.Runs(ctx, engine.RunFilter{DAGs: []string{dailyDAG}, LogicalFrom: &first, LogicalTo: &last, Limit: engine.MaxBackfillDates})
 	if err != nil {
 		return nil, err
 	}
-	keys := make([]int64, len(rows))
-	for i, r := range rows {
-		keys[i] = r.Key
+	var keys []int64
+	for _, r := range rows {
+		if !there[r.Logical.UnixMicro()] {
+			keys = append(keys, r.Key)
+		}
 	}
 	return keys, nil
+}
+
+// toDo tells whether a backfill has anything to make, and which logical dates, in microseconds, have a run that is over and stays.
+func toDo(steps []engine.BackfillStep) (work bool, there map[int64]bool) {
+	there = map[int64]bool{}
+	for _, s := range steps {
+		work = work || s.Action != engine.BackfillLeave
+		if s.Reason == engine.ReasonExists {
+			there[s.Interval.Start.UnixMicro()] = true
+		}
+	}
+	return work, there
+}
+
+// thereAlready says that n of all days have their run from before.
+func thereAlready(n, all int, from, to lake.Day) string {
+	if n < all {
+		return fmt.Sprintf("%s of %s: %d of %d are there already", dailyDAG, between(from, to), n, all)
+	}
+	return fmt.Sprintf("%s of %s: all there already", dailyDAG, between(from, to))
+}
+
+// between names a range of days.
+func between(from, to lake.Day) string {
+	if from == to {
+		return string(from)
+	}
+	return string(from) + " to " + string(to)
 }
 
 // finishOpen brings to their end the backfills of these days that are open still: those of a demo that was stopped in the middle, and

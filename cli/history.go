@@ -33,7 +33,7 @@ func (c *command) historyPrune() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				n, err := cl.control.Prune(cmd.Context(), now.Add(-age), "cli", func(n int) { fmt.Fprintf(c.err, "%d runs deleted so far\n", n) })
+				n, err := cl.control.Prune(cmd.Context(), now.Add(-age), c.who(), func(n int) { fmt.Fprintf(c.err, "%d runs deleted so far\n", n) })
 				if err != nil {
 					return err
 				}

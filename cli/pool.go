@@ -57,7 +57,7 @@ func (c *command) poolSet() *cobra.Command {
 				return usage("pool set: %q is no number of slots", args[1])
 			}
 			return c.withClient(cmd.Context(), func(cl *client) error {
-				return cl.control.SetPool(cmd.Context(), engine.Pool{Name: args[0], Slots: slots, Description: description}, "cli")
+				return cl.control.SetPool(cmd.Context(), engine.Pool{Name: args[0], Slots: slots, Description: description}, c.who())
 			})
 		},
 	}
@@ -69,7 +69,7 @@ func (c *command) poolDelete() *cobra.Command {
 	return &cobra.Command{
 		Use: "delete NAME", Short: "Take a pool away; tasks that name it wait", Example: "  tidemill pool delete warehouse", Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.DeletePool(cmd.Context(), args[0], "cli") })
+			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.DeletePool(cmd.Context(), args[0], c.who()) })
 		},
 	}
 }
@@ -134,7 +134,7 @@ func (c *command) assetUpdate() *cobra.Command {
 		Example: "  tidemill asset update s3://bucket/orders --extra '{\"rows\": 3}'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
-				return cl.control.UpdateAsset(cmd.Context(), engine.Asset(args[0]), []byte(extra), "cli")
+				return cl.control.UpdateAsset(cmd.Context(), engine.Asset(args[0]), []byte(extra), c.who())
 			})
 		},
 	}

@@ -101,7 +101,7 @@ func (c *command) runClear() *cobra.Command {
 					return err
 				}
 				s.Tasks, s.MapIndexes = chosen.Tasks, chosen.MapIndexes
-				keys, err := cl.control.Clear(cmd.Context(), args[0], args[1], s, dryRun, "cli")
+				keys, err := cl.control.Clear(cmd.Context(), args[0], args[1], s, dryRun, c.who())
 				if err != nil {
 					return err
 				}
@@ -138,13 +138,13 @@ func (c *command) runMark() *cobra.Command {
 					return usage("%q: mark a run or a task success or failed", args[2])
 				}
 				if tasks == "" {
-					return cl.control.MarkRun(cmd.Context(), args[0], args[1], engine.RunState(args[2]), "cli")
+					return cl.control.MarkRun(cmd.Context(), args[0], args[1], engine.RunState(args[2]), c.who())
 				}
 				chosen, err := instances(tasks)
 				if err != nil {
 					return err
 				}
-				req := engine.MarkRequest{Selection: chosen, State: engine.State(args[2]), By: "cli"}
+				req := engine.MarkRequest{Selection: chosen, State: engine.State(args[2]), By: c.who()}
 				if output != "" {
 					req.Output = []byte(output)
 				}
@@ -169,10 +169,10 @@ func (c *command) runNote() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
 				if task == "" {
-					return cl.control.NoteRun(cmd.Context(), args[0], args[1], args[2], "cli")
+					return cl.control.NoteRun(cmd.Context(), args[0], args[1], args[2], c.who())
 				}
 				id, element := instance(task)
-				return cl.control.NoteTask(cmd.Context(), args[0], args[1], id, element, args[2], "cli")
+				return cl.control.NoteTask(cmd.Context(), args[0], args[1], id, element, args[2], c.who())
 			})
 		},
 	}

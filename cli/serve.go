@@ -19,8 +19,10 @@ func (c *command) serve() *cobra.Command {
 	var slots int
 	var queues string
 	cmd := &cobra.Command{
-		Use:     "serve",
-		Short:   "Run scheduler, workers, streams and web in one process; any number of them on one database",
+		Use:   "serve",
+		Short: "Run scheduler, workers, streams and web in one process; any number of them on one database",
+		Long: "Run scheduler, workers, streams and web in one process; any number of them on one database. Ctrl-C (or SIGTERM) lets running tasks end,\n" +
+			"for 30 seconds at most, and gives back those that have not; a second one ends at once.",
 		Example: "  tidemill serve\n  TIDEMILL_DATABASE_URL=postgres://… TIDEMILL_KAFKA_BROKERS=… tidemill serve --slots 64",
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,6 +70,16 @@ func workerFlags(cmd *cobra.Command, slots *int, queues *string) {
 	cmd.Flags().StringVar(queues, "queues", engine.DefaultQueue, "queues to serve, a,b")
 }
 
+// drains says what the end of the process waits for, and how it is had at once.
+func (a *app) drains(grace time.Duration) string { return draining(a.runtime.Running(), grace) }
+
+func draining(running int, grace time.Duration) string {
+	if running == 0 {
+		return "no task runs"
+	}
+	return fmt.Sprintf("at most %s for %s; a second Ctrl-C ends at once", grace, count(running, "running task"))
+}
+
 // process runs the engine, and the web where there is a listener, until the context ends; then it drains.
 func (c *command) process(ctx context.Context, o appOptions, l net.Listener) (err error) {
 	if o.slots < 1 {
@@ -113,7 +125,7 @@ func (c *command) process(ctx context.Context, o appOptions, l net.Listener) (er
 		})
 	}
 	<-work.Done()
-	log.Info("draining", "grace", o.grace.String())
+	log.Info("draining", "waits", a.drains(o.grace))
 	started := time.Now()
 	err = g.Wait()
 	log.Info("ended", "after", time.Since(started).Round(time.Millisecond).String())

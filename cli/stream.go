@@ -55,7 +55,7 @@ func (c *command) streamPause(use string, paused bool) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " NAME", Short: short, Example: "  tidemill stream " + use + " bronze_ingest", Args: arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.PauseStream(cmd.Context(), args[0], paused, "cli") })
+			return c.withClient(cmd.Context(), func(cl *client) error { return cl.control.PauseStream(cmd.Context(), args[0], paused, c.who()) })
 		},
 	}
 }

@@ -38,11 +38,18 @@ func (c *command) taskLog() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if tv.Runner != "" {
-					key.Task = tv.Runner // a virtual node's lines are in its runner's log
+				latest := tv.Try
+				if tv.Runner != "" { // a virtual node's lines are in its runner's log
+					key.Task = tv.Runner
+					if tv, err = cl.task(ctx, key); err != nil {
+						return err
+					}
 				}
 				if try <= 0 {
-					try = tv.Try
+					try = latest
+				}
+				if try > tv.Try {
+					return noSuchTry(tv, try)
 				}
 				return c.printLog(ctx, cl, key, try, follow)
 			})
@@ -52,6 +59,15 @@ func (c *command) taskLog() *cobra.Command {
 	cmd.Flags().IntVar(&mapIndex, "map-index", -1, "element of a mapped task, as in TASK[1]")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on until the attempt has ended")
 	return cmd
+}
+
+// noSuchTry refuses a try that an instance has not come to.
+func noSuchTry(tv engine.TaskView, try int) error {
+	has := "it has none yet"
+	if tv.Try > 0 {
+		has = fmt.Sprintf("it has %d", tv.Try)
+	}
+	return fmt.Errorf("there is no try %d of %s; %s", try, taskName(tv), has)
 }
 
 // task finds one task instance.

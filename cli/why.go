@@ -106,7 +106,7 @@ func (c *command) taskAnswer() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
 				task, element := instance(args[2])
-				return cl.control.Answer(cmd.Context(), engine.TaskKey{Task: task, MapIndex: element}, args[0], args[1], args[3], "cli")
+				return cl.control.Answer(cmd.Context(), engine.TaskKey{Task: task, MapIndex: element}, args[0], args[1], args[3], c.who())
 			})
 		},
 	}

@@ -158,6 +158,9 @@ func (r *Runtime) Control() *Control { return r.control }
 // Repairs counts runs that the sweep had to push on. It is 0 as long as the engine is right.
 func (r *Runtime) Repairs() int64 { return r.repairs.Load() }
 
+// Running is how many attempts this process runs now: what a drain waits for.
+func (r *Runtime) Running() int { return len(r.held.all()) }
+
 // Ready is closed when the runtime has registered its DAGs and joined.
 func (r *Runtime) Ready() <-chan struct{} { return r.ready }
 

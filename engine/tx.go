@@ -46,7 +46,7 @@ func Tx[T any](ctx context.Context) (T, error) {
 	}
 	s, ok := t.store.(TxStore)
 	if !ok {
-		return none, Permanent(fmt.Errorf("begin the task's transaction: the store %T has none; run on PostgreSQL", t.store))
+		return none, Permanent(errNoTx)
 	}
 	tx, err := t.tx.begin(ctx, s)
 	if err != nil {
@@ -58,6 +58,9 @@ func Tx[T any](ctx context.Context) (T, error) {
 	}
 	return h, nil
 }
+
+// errNoTx is the error of a body that asks for a transaction where state is kept in memory.
+var errNoTx = errors.New("engine.Tx needs PostgreSQL; `dag test` and package enginetest have no database: run it with serve")
 
 // A bodyTx is the transaction of one attempt, once its body has asked for it.
 type bodyTx struct {

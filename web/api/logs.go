@@ -55,9 +55,17 @@ func (s *server) log(ctx context.Context, in *logInput) (func(huma.Context), err
 	if err != nil {
 		return nil, err
 	}
-	key := t.TaskKey
-	if t.Runner != "" {
-		key.Task = t.Runner // a virtual node's lines are in its runner's log
+	key, tries := t.TaskKey, t.Try
+	if t.Runner != "" { // a virtual node's lines are in its runner's log
+		key.Task = t.Runner
+		runner, err := s.instance(ctx, instanceKey{in.RunPath, t.Runner, in.MapIndex})
+		if err != nil {
+			return nil, err
+		}
+		tries = runner.Try
+	}
+	if in.Try > tries {
+		return nil, fail(http.StatusNotFound, "There is no try_number: `%d` of the Task Instance with dag_id: `%s`, run_id: `%s`, task_id: `%s` and map_index: `%d`; it has %d", in.Try, in.DagID, in.DagRunID, in.TaskID, in.MapIndex, tries)
 	}
 	after, err := position(in.Token)
 	if err != nil {

@@ -83,7 +83,9 @@ func triggeredBy(r engine.RunRow) *string {
 		word = "asset"
 	case strings.Count(who, "/") >= 2:
 		word = "operator"
-	case who == "cli" || who == "ui" || who == "test":
+	case who == "cli" || strings.HasPrefix(who, "cli:"):
+		word = "cli"
+	case who == "ui" || who == "test":
 		word = who
 	}
 	return &word
