@@ -17,7 +17,7 @@ import (
 // slowEnds answers the first transition that ends an attempt only when it is let.
 type slowEnds struct {
 	engine.Store
-	once     sync.Once
+	once       sync.Once
 	told, goOn chan struct{}
 }
 
