@@ -317,7 +317,7 @@ func (w *world) acts() {
 	}
 	for _, r := range runs {
 		want := 0
-		if strings.HasPrefix(r.TriggeredBy, "ann") && r.Backfill == 0 {
+		if strings.HasPrefix(r.RunID, "manual") { // also where a backfill has taken it up since
 			want = 1
 		}
 		if n := told[r.DAG+"/"+r.RunID+"/"+r.TriggeredBy]; n != want {

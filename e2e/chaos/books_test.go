@@ -117,7 +117,9 @@ func balance(t *testing.T, ctx context.Context, conn *pgx.Conn, p *people) { //n
 		for _, v := range views {
 			checkVerdict(t, v, p.failed[v.Run.Key])
 			for _, tv := range v.Tasks {
-				checkInstance(t, tv, histories[tv.TaskKey], p.clears[v.Run.Key])
+				if !checkInstance(t, tv, histories[tv.TaskKey], p.clears[v.Run.Key]) {
+					t.Log(trail(t, ctx, conn, v))
+				}
 			}
 		}
 	}
@@ -149,8 +151,9 @@ func checkVerdict(t *testing.T, v engine.RunView, failedByHand bool) {
 	}
 }
 
-// checkInstance checks that an instance's state is that of one attempt, and that it has not succeeded more often than it was asked to.
-func checkInstance(t *testing.T, tv engine.TaskView, history []engine.Attempt, clears int) {
+// checkInstance checks that an instance's state is that of one attempt, and that it has not succeeded more often than it was asked to. It
+// returns whether that is so.
+func checkInstance(t *testing.T, tv engine.TaskView, history []engine.Attempt, clears int) bool {
 	t.Helper()
 	same, successes := 0, 0
 	for _, a := range history {
@@ -167,6 +170,37 @@ func checkInstance(t *testing.T, tv engine.TaskView, history []engine.Attempt, c
 	if successes > 1+clears {
 		t.Errorf("%s of run %s of %s [%d] succeeded %d times and was cleared at most %d times", tv.Task, tv.RunID, tv.DAG, tv.MapIndex, successes, clears)
 	}
+	return same > 0 && successes <= 1+clears
+}
+
+// trail is what became of a run step by step.
+func trail(t *testing.T, ctx context.Context, conn *pgx.Conn, v engine.RunView) string { //nolint:revive // the test comes first
+	t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "run %s of %s, step by step:", v.Run.RunID, v.Run.DAG)
+	rows, err := conn.Query(ctx, `SELECT tx, at, pid, what, states FROM chaos.trail WHERE run = $1 ORDER BY n`, v.Run.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tx, what string
+	var at time.Time
+	var pid int
+	var states []byte
+	_, err = pgx.ForEachRow(rows, []any{&tx, &at, &pid, &what, &states}, func() error {
+		fmt.Fprintf(&b, "\n\t%s tx %s of %d: %s", at.Format(time.StampMicro), tx, pid, what)
+		if len(states) == 0 {
+			return nil
+		}
+		s, err := engine.DecodeRunStates(states)
+		for i, st := range s.Tasks {
+			fmt.Fprintf(&b, " %s%+v", v.Spec.Tasks[i].ID, st.Instances)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // told are attempts in words.
