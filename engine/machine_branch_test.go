@@ -254,3 +254,19 @@ func TestMachineRunTimeout(t *testing.T) {
 		t.Errorf("at the end: got %s, want %s", got, want)
 	}
 }
+
+// A run that is cleared while it only waits for its teardowns goes on, for as long as a run may.
+func TestMachineRunTimeoutOfARunClearedWhileItTearsDown(t *testing.T) {
+	d := New[NoParams]("d", RunTimeout(time.Hour))
+	c := Setup(d.Run(), "make", number)
+	Teardown(c, "remove", drop, Covers(After(c, "work", same)))
+	s := newSim(t, d)
+	s.do("start; ok make 1; wait 60m; clear work; wait 59m")
+	if got, want := s.String(), "running make=success work=queued#3 remove=queued"; got != want {
+		t.Errorf("within its time: got %s, want %s", got, want)
+	}
+	s.do("wait 1m")
+	if got, want := s.String(), "running make=success work=failed remove=queued"; got != want {
+		t.Errorf("after its time: got %s, want %s", got, want)
+	}
+}

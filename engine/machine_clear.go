@@ -72,8 +72,14 @@ func (st *TaskStates) collapse() (wait bool) {
 	return wait
 }
 
-// resume sends a finished run back to queued, and settles a running one.
+// resume sends a finished run back to queued, and settles a running one. One that was about to fail, and only waited for its teardowns, begins
+// anew as well: its time limit has passed, or is not looked at any more, and counts from now.
 func (m *machine) resume() {
+	if m.states.Doomed && m.row.State == RunRunning {
+		at := m.now
+		m.change.StartedAt = &at
+		m.limitRun()
+	}
 	m.states.Doomed = false
 	if m.row.State.Terminal() {
 		m.change.State, m.change.Reopened, m.change.FailedTasks = RunQueued, true, 0

@@ -20,7 +20,7 @@ type columnCodec struct {
 
 // registerColumns makes a connection encode columns so.
 func registerColumns(m *pgtype.Map) {
-	for _, name := range []string{"_int8", "_int4", "_text", "_bytea", "_bool", "_uuid", "_timestamptz", "_tid"} {
+	for _, name := range []string{"_int8", "_int4", "_text", "_bytea", "_bool", "_uuid", "_timestamptz", "_tid", "_xid"} {
 		t, ok := m.TypeForName(name)
 		if !ok {
 			continue
@@ -46,6 +46,10 @@ func (c *columnCodec) PlanEncode(m *pgtype.Map, oid uint32, format int16, value 
 				return columnPlan[int32]{element, func(int32) int { return 4 }, func(b []byte, v int32) []byte {
 					return binary.BigEndian.AppendUint32(b, uint32(v)) //nolint:gosec // its bits
 				}}
+			}
+		case []uint32:
+			if element == pgtype.XIDOID {
+				return columnPlan[uint32]{element, func(uint32) int { return 4 }, binary.BigEndian.AppendUint32}
 			}
 		case []string:
 			if element == pgtype.TextOID {

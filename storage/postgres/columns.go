@@ -77,8 +77,8 @@ func stamps(in []time.Time) []time.Time {
 // divisionByZero is the code of the error by which a statement of allOf tells that it missed a row.
 const divisionByZero = "22012"
 
-// allOf makes a statement that writes the rows at the addresses in $1 err (division by zero) when it finds fewer of them than there are
-// addresses: none can be missing, since they were read under locks that are held still, and if one were, its change must not be lost.
-func allOf(write string) string {
-	return `WITH done AS (` + write + ` RETURNING 1) SELECT 1 / (count(*) = cardinality($1))::int FROM done`
+// allOf makes a statement that writes rows, one for each element of an array, err (division by zero) when it finds fewer of them than there
+// are elements: a change of a row that is not there, or not as it was thought to be, must not be lost.
+func allOf(write, array string) string {
+	return `WITH done AS (` + write + ` RETURNING 1) SELECT 1 / (count(*) = cardinality(` + array + `))::int FROM done`
 }

@@ -19,10 +19,12 @@ type Stats struct {
 	CutOff      int64 // transactions repeated because their connection was lost before the commit
 	Unknown     int64 // commits whose answer was lost, settled by their transaction id
 	Rewrites    int64 // transitions repeated because they replace rows that are there
+	InOne       int64 // transitions made in one round trip, by what was known of their runs
+	WrongGuess  int64 // transitions made anew because something had changed since what was known of their runs
 }
 
 type counters struct {
-	transitions, deadlocks, serial, lockWaits, cutOff, unknown, rewrites atomic.Int64
+	transitions, deadlocks, serial, lockWaits, cutOff, unknown, rewrites, inOne, wrongGuesses atomic.Int64
 }
 
 // Stats returns the store's counts.
@@ -36,6 +38,8 @@ func (s *Store) Stats() Stats {
 		CutOff:      c.cutOff.Load(),
 		Unknown:     c.unknown.Load(),
 		Rewrites:    c.rewrites.Load(),
+		InOne:       c.inOne.Load(),
+		WrongGuess:  c.wrongGuesses.Load(),
 	}
 }
 

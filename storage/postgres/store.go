@@ -43,6 +43,7 @@ type Store struct {
 	turns  turns.Turns
 	ledger ledger
 	floors floors
+	known  knowledge
 	ready  readiness
 	waker  waker
 	bodies chan struct{} // holds one for each connection that a task's own transaction has

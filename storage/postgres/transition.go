@@ -39,13 +39,16 @@ const (
 	readClock = `SELECT ` + markColumns + `, clock_timestamp()`
 )
 
-// Transition implements engine.Dispatcher in two round trips. Runs that there are not are left out; Decide gets those
+// Transition implements engine.Dispatcher: in one round trip where what there is to know is known (see inOne), otherwise in two. Runs that there are not are left out; Decide gets those
 // found in ascending order. A change of a run that is not among them is an error.
 //
 // Once the decision is made ctx no longer cancels it: the last pipeline ends within seconds, and cutting it would only
 // leave its outcome unknown.
 func (s *Store) Transition(ctx context.Context, t engine.Transition) error {
 	keys := slices.Compact(slices.Sorted(slices.Values(t.Runs)))
+	if s.inOne(ctx, keys, &t) {
+		return nil
+	}
 	replace := false
 	err := s.repeat(ctx, func(ctx context.Context) error {
 		conn, err := s.work.Acquire(ctx)
@@ -78,11 +81,13 @@ func (e decideError) Unwrap() error { return e.error }
 // What a transaction found under its locks.
 type found struct {
 	engine.Found
-	runs  []engine.RunRow
-	at    []pgtype.TID // addresses of the runs
-	ended []pgtype.TID // addresses of the queue's rows whose leases end
-	now   time.Time
-	mark  mark
+	runs    []engine.RunRow
+	at      []pgtype.TID // addresses of the runs
+	ended   []pgtype.TID // addresses of the queue's rows whose leases end
+	writers []uint32     // instead of addresses, where nothing was looked up: see knownRun
+	now     time.Time    // of the decision
+	clock   time.Time    // the database's, when it was asked
+	mark    mark
 }
 
 // newFound makes room for what a transition finds.
@@ -127,6 +132,7 @@ func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return nil, beforeCommit(conn.Conn(), err)
 	}
+	f.clock = f.now
 	return f, nil
 }
 
@@ -188,15 +194,9 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, t *engine.
 	if err != nil {
 		return final{decideError{err}}
 	}
-	w := writes{now: f.now, replace: *replace, ended: f.ended}
-	if f.Worker {
-		w.worker = t.Worker
-	}
-	w.grow(changes)
-	for i := range changes {
-		if err := w.add(&changes[i], f); err != nil {
-			return final{err}
-		}
+	w, err := newWrites(f, t, changes, *replace)
+	if err != nil {
+		return final{err}
 	}
 	b := &pgx.Batch{}
 	w.queue(b)
@@ -212,8 +212,23 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, t *engine.
 			return s.refused(err, replace)
 		}
 	}
-	s.stats.transitions.Add(1)
+	s.committed(f, t, changes)
 	return nil
+}
+
+// newWrites gathers what a decision changes; replace: rows of the queue and of history may be there already.
+func newWrites(f *found, t *engine.Transition, changes []engine.RunChange, replace bool) (*writes, error) {
+	w := &writes{now: f.now, replace: replace, ended: f.ended}
+	if f.Worker {
+		w.worker = t.Worker
+	}
+	w.grow(changes)
+	for i := range changes {
+		if err := w.add(&changes[i], f); err != nil {
+			return nil, err
+		}
+	}
+	return w, nil
 }
 
 // refused turns to replacing when a row was there already.

@@ -20,7 +20,8 @@ type writes struct {
 	replace bool  // rows of the queue and of history may be there already
 	worker  int64 // to whom tasks may be handed over; 0: to nobody
 
-	ended     []pgtype.TID // rows of the queue whose leases have ended
+	ended     []pgtype.TID // rows of the queue whose leases have ended, or
+	proven    leaseColumns // those leases, where nothing was looked up
 	runs      runColumnsOut
 	repin     pinColumns
 	dequeue   keyColumns
@@ -40,11 +41,12 @@ type writes struct {
 	events    eventColumns
 	callbacks callbackColumns
 	acts      auditRows
+	proofs    func(*pgx.Batch) // queued once the runs are locked; nil: none
 }
 
 // add gathers one run's change. It refuses one that reaches beyond the runs that are locked.
 func (w *writes) add(c *engine.RunChange, f *found) error {
-	i, ok := slices.BinarySearchFunc(f.runs, c.Key, func(r engine.RunRow, k int64) int { return cmp.Compare(r.Key, k) })
+	i, ok := slices.BinarySearchFunc(f.runs, c.Key, compareKey)
 	if !ok {
 		return fmt.Errorf("change of run %d, which is not one of the transition's", c.Key)
 	}
@@ -52,7 +54,12 @@ func (w *writes) add(c *engine.RunChange, f *found) error {
 	if err := w.ownKeys(c); err != nil {
 		return err
 	}
-	w.runs.add(c, f.at[i])
+	w.runs.add(c)
+	if f.writers != nil {
+		w.runs.writers = append(w.runs.writers, f.writers[i])
+	} else {
+		w.runs.at = append(w.runs.at, f.at[i])
+	}
 	if c.Repin {
 		w.repin.keys = append(w.repin.keys, c.Key)
 		w.repin.dags = append(w.repin.dags, engine.PinnedTo(run.DAG, c.Pin))
@@ -112,6 +119,8 @@ func (w *writes) add(c *engine.RunChange, f *found) error {
 	w.acts.add(c.Acts)
 	return nil
 }
+
+func compareKey(r engine.RunRow, key int64) int { return cmp.Compare(r.Key, key) }
 
 // grow makes room for what a transition nearly always writes.
 func (w *writes) grow(changes []engine.RunChange) {
@@ -219,16 +228,10 @@ func (w *writes) queue(b *pgx.Batch) {
 	if len(w.unhold) > 0 {
 		b.Queue(releaseRuns, w.unhold)
 	}
-	// The rows of attempts that have ended pass to those that are handed over, unless others are taken out or moved as well: that goes before
-	// what comes in.
-	var moved int
-	if !w.replace && len(w.dequeue.runs) == 0 && len(w.repin.keys) == 0 && w.enqueue.alike() {
-		moved = min(len(w.ended), len(w.enqueue.runs))
+	if w.proofs != nil {
+		w.proofs(b)
 	}
-	if rest := w.ended[moved:]; len(rest) > 0 {
-		b.Queue(dropEnded, rest)
-	}
-	w.enqueue.queueMoved(b, w.now, w.worker, w.ended[:moved])
+	w.queueEnded(b)
 	if len(w.dequeue.runs) > 0 {
 		b.Queue(lockQueueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
 		b.Queue(dequeueRows, w.dequeue.runs, w.dequeue.tasks, w.dequeue.indexes)
@@ -256,19 +259,53 @@ func (w *writes) queue(b *pgx.Batch) {
 	w.acts.queue(b)
 }
 
-var updateRuns = allOf(`UPDATE tidemill.runs r SET
+// queueEnded queues what becomes of the queue's rows whose leases have ended. They pass to the tasks that are handed over, unless others are
+// taken out or moved as well: that goes before what comes in.
+func (w *writes) queueEnded(b *pgx.Batch) {
+	n := len(w.ended) + len(w.proven.runs)
+	moved := 0
+	if !w.replace && len(w.dequeue.runs) == 0 && len(w.repin.keys) == 0 && w.enqueue.alike() {
+		moved = min(n, len(w.enqueue.runs))
+	}
+	if w.proven.runs != nil {
+		if moved < n {
+			b.Queue(dropProven, w.proven.args(moved, n)...)
+		}
+		w.enqueue.queueMoved(b, moveProven, w.now, w.worker, moved, w.proven.args(0, moved)...)
+		return
+	}
+	if rest := w.ended[moved:]; len(rest) > 0 {
+		b.Queue(dropEnded, rest)
+	}
+	w.enqueue.queueMoved(b, moveHanded, w.now, w.worker, moved, w.ended[:moved])
+}
+
+const changeRun = `UPDATE tidemill.runs r SET
 	state = c.state,
 	states = c.states,
 	version = c.version,
 	started_at = coalesce(c.started_at, r.started_at),
 	ended_at = CASE WHEN c.reopened THEN NULL ELSE coalesce(c.ended_at, r.ended_at) END,
 	failed_tasks = c.failed_tasks
-	FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::boolean[], $9::int[])
+	`
+
+var (
+	updateRuns = allOf(changeRun + `FROM unnest($9::tid[], $1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
 		AS c(at, id, state, states, version, started_at, ended_at, reopened, failed_tasks)
-	WHERE r.ctid = c.at AND r.id + 0 = c.id`) // + 0: to be compared, not to be looked up by
+	WHERE r.ctid = c.at AND r.id + 0 = c.id`, "$1") // + 0: to be compared, not to be looked up by
+
+	// updateProven writes runs that nobody has changed since a transaction, of the number in $9. They are looked up through the index, which
+	// clears their pages of old versions by the way.
+	updateProven = allOf(changeRun + `FROM (
+		SELECT c.*, r.at FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[], $9::xid[])
+			AS c(id, state, states, version, started_at, ended_at, reopened, failed_tasks, writer)
+			CROSS JOIN LATERAL (SELECT r.ctid AS at FROM tidemill.runs r WHERE r.id = c.id OFFSET 0) r) c
+	WHERE r.ctid = c.at AND r.xmin = c.writer`, "$1")
+)
 
 type runColumnsOut struct {
-	at       []pgtype.TID
+	at       []pgtype.TID // or
+	writers  []uint32
 	keys     []int64
 	states   []string
 	blobs    [][]byte
@@ -279,8 +316,7 @@ type runColumnsOut struct {
 	failed   []int32
 }
 
-func (o *runColumnsOut) add(c *engine.RunChange, at pgtype.TID) {
-	o.at = append(o.at, at)
+func (o *runColumnsOut) add(c *engine.RunChange) {
 	o.keys = append(o.keys, c.Key)
 	o.states = append(o.states, string(c.State))
 	o.blobs = append(o.blobs, c.States)
@@ -293,12 +329,17 @@ func (o *runColumnsOut) add(c *engine.RunChange, at pgtype.TID) {
 
 // grow makes room for n more.
 func (o *runColumnsOut) grow(n int) {
-	o.at, o.keys, o.states, o.blobs, o.versions = slices.Grow(o.at, n), slices.Grow(o.keys, n), slices.Grow(o.states, n), slices.Grow(o.blobs, n), slices.Grow(o.versions, n)
+	o.keys, o.states, o.blobs, o.versions = slices.Grow(o.keys, n), slices.Grow(o.states, n), slices.Grow(o.blobs, n), slices.Grow(o.versions, n)
 	o.started, o.ended, o.reopened, o.failed = slices.Grow(o.started, n), slices.Grow(o.ended, n), slices.Grow(o.reopened, n), slices.Grow(o.failed, n)
 }
 
 func (o *runColumnsOut) queue(b *pgx.Batch) {
-	if len(o.at) > 0 {
-		b.Queue(updateRuns, o.at, o.keys, o.states, o.blobs, o.versions, o.started, o.ended, o.reopened, o.failed)
+	args := []any{o.keys, o.states, o.blobs, o.versions, o.started, o.ended, o.reopened, o.failed}
+	switch {
+	case len(o.keys) == 0:
+	case o.writers != nil:
+		b.Queue(updateProven, append(args, o.writers)...)
+	default:
+		b.Queue(updateRuns, append(args, o.at)...)
 	}
 }

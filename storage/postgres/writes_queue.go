@@ -57,17 +57,51 @@ const (
 		worker = excluded.worker, leased_at = excluded.leased_at, pool = excluded.pool, slots = excluded.slots, handed = excluded.handed, cancelled = false, seq = DEFAULT`
 )
 
+const handTo = `UPDATE tidemill.task_queue q SET run_id = c.run_id, task_id = c.task_id, map_index = c.map_index, try = c.try, dag_id = $1::text,
+	priority = $2::int, queue = $3::text, queued_at = $4::timestamptz, leased_at = $4::timestamptz, worker = $5::bigint, lease = $6::uuid,
+	handed = true, pool = NULL, slots = NULL, cancelled = false
+	`
+
 var (
 	// dropEnded takes the rows of ended leases out of the queue.
-	dropEnded = allOf(`DELETE FROM tidemill.task_queue q WHERE q.ctid = ANY($1::tid[])`)
+	dropEnded = allOf(`DELETE FROM tidemill.task_queue q WHERE q.ctid = ANY($1::tid[])`, "$1")
 
 	// moveHanded is enqueueHanded into rows that carried leases which have ended, in place of what was there: less work than taking one out
-	// and putting another in. $6 to $11: DAG, priority, queue, time, worker, lease.
-	moveHanded = allOf(`UPDATE tidemill.task_queue q SET run_id = c.run_id, task_id = c.task_id, map_index = c.map_index, try = c.try, dag_id = $6::text,
-			priority = $7::int, queue = $8::text, queued_at = $9::timestamptz, leased_at = $9::timestamptz, worker = $10::bigint, lease = $11::uuid,
-			handed = true, pool = NULL, slots = NULL, cancelled = false
-		FROM unnest($1::tid[], $2::bigint[], $3::text[], $4::int[], $5::int[]) AS c(at, run_id, task_id, map_index, try) WHERE q.ctid = c.at`)
+	// and putting another in. $1 to $6: DAG, priority, queue, time, worker, lease.
+	moveHanded = allOf(handTo+`FROM unnest($7::bigint[], $8::text[], $9::int[], $10::int[], $11::tid[]) AS c(run_id, task_id, map_index, try, at)
+		WHERE q.ctid = c.at`, "$7")
+
+	// dropProven and moveProven do the same with the rows that carry some leases.
+	dropProven = allOf(`DELETE FROM tidemill.task_queue q USING (
+			SELECT c.lease, q.at FROM unnest($1::bigint[], $2::text[], $3::int[], $4::uuid[]) AS c(run_id, task_id, map_index, lease)
+				CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
+					WHERE q.run_id = c.run_id AND q.task_id = c.task_id AND q.map_index = c.map_index OFFSET 0) q) c
+		WHERE q.ctid = c.at AND q.lease = c.lease`, "$1")
+
+	moveProven = allOf(handTo+`FROM (
+			SELECT c.run_id, c.task_id, c.map_index, c.try, c.was, q.at
+			FROM unnest($7::bigint[], $8::text[], $9::int[], $10::int[], $11::bigint[], $12::text[], $13::int[], $14::uuid[])
+				AS c(run_id, task_id, map_index, try, old_run, old_task, old_index, was)
+				CROSS JOIN LATERAL (SELECT q.ctid AS at FROM tidemill.task_queue q
+					WHERE q.run_id = c.old_run AND q.task_id = c.old_task AND q.map_index = c.old_index OFFSET 0) q) c
+		WHERE q.ctid = c.at AND q.lease = c.was`, "$7")
 )
+
+// leaseColumns are leases.
+type leaseColumns struct {
+	keyColumns
+	ids uuids
+}
+
+func (o *leaseColumns) add(l engine.Lease) {
+	o.keyColumns.add(l.TaskKey)
+	o.ids = append(o.ids, l.ID)
+}
+
+// args are the columns of some of them.
+func (o *leaseColumns) args(from, to int) []any {
+	return []any{o.runs[from:to], o.tasks[from:to], o.indexes[from:to], o.ids[from:to]}
+}
 
 type queueColumns struct {
 	keyColumns
@@ -119,13 +153,13 @@ func (o *queueColumns) alike() bool {
 	return !o.limited && uniform(o.dags) && uniform(o.priorities) && uniform(o.queues) && uniform(o.leases)
 }
 
-// queueMoved queues the first items into rows of the queue that are free, and leaves the others. The items must be alike.
-func (o *queueColumns) queueMoved(b *pgx.Batch, now time.Time, worker int64, free []pgtype.TID) {
-	n := len(free)
+// queueMoved queues the first n items into as many rows of the queue, which are free and which the statement's last arguments tell, and leaves
+// the others. The items must be alike.
+func (o *queueColumns) queueMoved(b *pgx.Batch, sql string, now time.Time, worker int64, n int, free ...any) {
 	if n == 0 {
 		return
 	}
-	b.Queue(moveHanded, free, o.runs[:n], o.tasks[:n], o.indexes[:n], o.tries[:n], o.dags[0], o.priorities[0], o.queues[0], now, worker, o.leases[0])
+	b.Queue(sql, append([]any{o.dags[0], o.priorities[0], o.queues[0], now, worker, o.leases[0], o.runs[:n], o.tasks[:n], o.indexes[:n], o.tries[:n]}, free...)...)
 	o.runs, o.tasks, o.indexes, o.tries = o.runs[n:], o.tasks[n:], o.indexes[n:], o.tries[n:]
 	o.dags, o.priorities, o.queues, o.leases = o.dags[n:], o.priorities[n:], o.queues[n:], o.leases[n:]
 	o.pools, o.slots = o.pools[n:], o.slots[n:]
