@@ -70,7 +70,7 @@ func (s *server) dagsPage(ctx context.Context, r *http.Request) (*page, error) {
 		return nil, err
 	}
 	for _, st := range shown {
-		line := dagLine{dagHead: headAt(st, now, live), Runs: slices.Clone(runs[st.ID])}
+		line := dagLine{dagHead: s.headAt(st, now, live), Runs: slices.Clone(runs[st.ID])}
 		if len(line.Runs) > 0 {
 			line.Last = &runs[st.ID][0]
 		}

@@ -39,7 +39,7 @@ func (s *server) graphPage(ctx context.Context, r *http.Request) (*page, error) 
 }
 
 // fitsUpTo is how wide a graph may be, in pixels, to be still readable when it is shrunk to a large window.
-const fitsUpTo = 1900
+const fitsUpTo = 2400
 
 // fit is how a graph is sized: as the address says, else shrunk to a large window where it stays readable.
 func fit(r *http.Request, spec engine.Spec) string {

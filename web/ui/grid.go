@@ -42,8 +42,9 @@ type gridData struct {
 
 type gridColumn struct {
 	Run    engine.RunRow
-	Height int // of its bar, in percent of the longest run
-	Label  string
+	Height int    // of its bar, in percent of the longest run
+	Label  string // its date, or the time of another run of that day
+	NewDay bool
 }
 
 type gridRow struct {
@@ -88,15 +89,13 @@ func columns(runs []engine.RunRow) []gridColumn {
 	}
 	out := make([]gridColumn, 0, len(runs))
 	last := ""
-	for i, r := range runs {
+	for _, r := range runs {
 		c := gridColumn{Run: r, Height: max(8, int(100*math.Sqrt(float64(duration(r))/float64(longest))))}
-		if (len(runs)-1-i)%5 == 0 && (i > 1 || len(runs) <= few) { // the text goes to the left
-			at := dateOf(r).UTC()
-			if c.Label = at.Format("Jan 2"); c.Label == last {
-				c.Label = at.Format("15:04")
-			} else {
-				last = c.Label
-			}
+		at := dateOf(r).UTC()
+		if c.Label = at.Format("Jan 2"); c.Label == last {
+			c.Label = at.Format("15:04")
+		} else {
+			last, c.NewDay = c.Label, true
 		}
 		out = append(out, c)
 	}

@@ -114,6 +114,10 @@ func (s *server) textLog(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, err)
 		return
 	}
+	if d, ok := pg.Data.(*taskData); ok && d.NoTry != "" {
+		s.fail(w, r, notFound("try %s of %s", d.NoTry, d.Label))
+		return
+	}
 	l := &logFollower{key: pg.Log.key, try: pg.Log.try, node: pg.Log.node}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	for {

@@ -66,6 +66,7 @@ type questionLine struct {
 	engine.QuestionRow
 	DAG, RunID string
 	Next       string
+	Refused    string // why it cannot be answered here; "": it can
 	Given      *engine.Answer[string]
 }
 
@@ -89,7 +90,11 @@ func (s *server) questionsPage(ctx context.Context, _ *http.Request) (*page, err
 	}
 	for _, q := range open {
 		if r, ok := runs[q.Run]; ok {
-			d.Open = append(d.Open, questionLine{QuestionRow: q, DAG: r.DAG, RunID: r.RunID, Next: "/questions"})
+			refused, err := s.refused(ctx, r.DAG)
+			if err != nil {
+				return nil, err
+			}
+			d.Open = append(d.Open, questionLine{QuestionRow: q, DAG: r.DAG, RunID: r.RunID, Next: "/questions", Refused: refused})
 		}
 	}
 	d.Answered, err = s.answered(ctx)

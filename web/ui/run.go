@@ -15,10 +15,11 @@ import (
 // A runHead is what pages about a run say of it.
 type runHead struct {
 	engine.RunRow
-	Params string
-	Counts []stateCount
-	Tab    string
-	Paused bool
+	Params  string
+	Counts  []stateCount
+	Tab     string
+	Paused  bool
+	Refused string // why this page's process would clear and mark nothing of it; "": it would
 	runStory
 }
 
@@ -34,7 +35,7 @@ type runData struct {
 	More   int        // that failed as well
 	Tasks  []taskLine
 	Only   engine.State // the one state that is listed; "": all
-	Scale  string       // how long the whole chart is
+	Chart  *chart
 }
 
 // A taskLine is a task instance in the list of a run.
@@ -74,13 +75,23 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := chartOf(v.Run, now.Truncate(chartStep))
-	c.attempts(attempts)
+	clears, err := s.clears(ctx, v.Run, attempts)
+	if err != nil {
+		return nil, err
+	}
+	at := now.Truncate(chartStep)
+	past := pastOf(v, attempts, clears, at)
+	pieces, all := map[engine.TaskKey][]piece{}, []piece(nil)
+	for _, t := range v.Tasks {
+		pieces[t.TaskKey] = past.pieces(t)
+		all = append(all, pieces[t.TaskKey]...)
+	}
+	c := chartOf(v.Run, at, all)
 	head, err := s.fullHead(ctx, v, "tasks")
 	if err != nil {
 		return nil, err
 	}
-	d := runData{Run: head, Scale: span(c.end.Sub(c.start)), Only: engine.State(r.URL.Query().Get("state"))}
+	d := runData{Run: head, Chart: c, Only: engine.State(r.URL.Query().Get("state"))}
 	for i, t := range failures(v.Tasks) {
 		if i == failuresShown {
 			d.More = len(failures(v.Tasks)) - i
@@ -91,7 +102,7 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	list, folds := shown(v.Tasks, r.URL)
 	group := ""
 	for _, t := range list {
-		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(t), Why: why(t, v.Tasks)}
+		l := taskLine{TaskView: t, Label: labelOf(t), Bars: c.bars(pieces[t.TaskKey]), Why: why(t, v.Tasks)}
 		if m := markOf(attempts, t); m != nil && l.Why == "" && t.Runner == "" && t.State.Terminal() && !asks(v.Spec, t.Task) {
 			l.Why = "marked " + m.State + " by " + maskText(m.By)
 		}
@@ -116,6 +127,25 @@ func (s *server) runPage(ctx context.Context, r *http.Request) (*page, error) {
 	}
 	return &page{Title: v.Run.RunID + " · " + v.Run.DAG, Name: "run", Nav: "dags", Data: d}, nil
 }
+
+// clears are when instances of a run were cleared, as far as that is noted; none are looked for where nothing was tried again.
+func (s *server) clears(ctx context.Context, r engine.RunRow, attempts []engine.Attempt) ([]time.Time, error) {
+	if !slices.ContainsFunc(attempts, func(a engine.Attempt) bool { return a.Try > 0 && (a.Try > 1 || !r.State.Terminal()) }) {
+		return nil, nil
+	}
+	acts, _, err := s.Store.Audit(ctx, engine.AuditFilter{DAG: r.DAG, RunID: r.RunID, Events: []string{engine.ActClearRun, engine.ActClearTasks}, OrderBy: []string{"-id"}, Limit: actsShown})
+	if err != nil {
+		return nil, err
+	}
+	var at []time.Time
+	for _, a := range acts {
+		at = append(at, a.At)
+	}
+	return at, nil
+}
+
+// Told is what an instance's bars say, for who does not see them.
+func (l taskLine) Told() string { return textsOf(l.Bars) }
 
 // asks tells whether a task asks people, whose answer is no mark.
 func asks(spec engine.Spec, task string) bool {

@@ -38,6 +38,9 @@ func (s *server) fullHead(ctx context.Context, v engine.RunView, tab string) (ru
 		h.Why = v.Tasks[0].Reason
 	}
 	var err error
+	if h.Refused, err = s.refused(ctx, v.Run.DAG); err != nil {
+		return h, err
+	}
 	if h.Marked, err = s.runMark(ctx, v.Run); err != nil {
 		return h, err
 	}

@@ -23,7 +23,9 @@ type taskData struct {
 	Label        string
 	Elements     []engine.TaskView // of the same mapped task
 	MoreElements int
-	Try          int // the one that is shown
+	Try          int    // the one that is shown
+	NoTry        string // that the address asks for and there is not; "": there is
+	LatestURL    string // of the latest try
 	Tries        []tryLine
 	Shown        *tryLine
 	Inputs       []inputLine
@@ -72,6 +74,12 @@ func (s *server) taskPage(ctx context.Context, r *http.Request) (*page, error) {
 	d, err := find(v, param(r, "task"), index)
 	if err != nil {
 		return nil, err
+	}
+	if d.Run.Refused, err = s.refused(ctx, v.Run.DAG); err != nil {
+		return nil, err
+	}
+	if d.Asked != nil {
+		d.Asked.Refused = d.Run.Refused
 	}
 	if index < 0 && d.Task.MapIndex >= 0 { // what asks for attention changes: the address keeps the element that is looked at
 		at, q := *r.URL, r.URL.Query()
@@ -178,6 +186,9 @@ func (s *server) tries(ctx context.Context, d *taskData, u *url.URL) error {
 		if d.Tries[i].Try == d.Try {
 			d.Shown = &d.Tries[i]
 		}
+	}
+	if asked := u.Query().Get("try"); asked != "" && d.Shown == nil && asked != strconv.Itoa(d.Task.Try) {
+		d.NoTry, d.LatestURL = asked, with(u, "try", "")
 	}
 	return nil
 }
