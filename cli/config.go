@@ -42,8 +42,17 @@ type setting struct {
 	usage   string
 }
 
+// hidePipeline leaves out of the help what only the payments pipeline reads. A flag given all the same changes nothing.
+func hidePipeline(flags *pflag.FlagSet) {
+	for _, s := range variables {
+		if name := flagName(s.env); strings.HasPrefix(name, "kafka-") || name == "warehouse-url" || name == "lake" {
+			flags.Lookup(name).Hidden = true
+		}
+	}
+}
+
 var variables = []setting{
-	{"TIDEMILL_HOME", func(c *Config) *string { return &c.Home }, "", "folder of embedded data and the dbt venv (default: $XDG_DATA_HOME/tidemill or ~/.local/share/tidemill)"},
+	{"TIDEMILL_HOME", func(c *Config) *string { return &c.Home }, "", "folder of what is embedded: data, and the pipeline's dbt (default: $XDG_DATA_HOME/tidemill or ~/.local/share/tidemill)"},
 	{"TIDEMILL_DATABASE_URL", func(c *Config) *string { return &c.DatabaseURL }, "", "PostgreSQL of the run history (default: an embedded one in the home folder)"},
 	{"TIDEMILL_WAREHOUSE_URL", func(c *Config) *string { return &c.WarehouseURL }, "", "PostgreSQL of the warehouse (default: as the database)"},
 	{"TIDEMILL_KAFKA_BROKERS", func(c *Config) *string { return &c.Brokers }, "", "host:port,… (default: an embedded broker in the home folder)"},

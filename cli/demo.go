@@ -80,7 +80,6 @@ func (c *command) runDemo(ctx context.Context, f demoFlags) (err error) {
 		}
 	}
 	story.say("Tidemill in " + c.config.Home)
-	c.program.reference = true // it is what the demo shows; a program's own DAGs run beside it
 	a := &app{config: c.config, program: c.program, log: c.logger(), say: story.say}
 	defer func() { err = errors.Join(err, a.close(ctx)) }()
 	if err := a.prepare(ctx, appOptions{grace: demoGrace, flushAge: 3 * time.Second}); err != nil {

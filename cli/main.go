@@ -70,8 +70,8 @@ type command struct {
 func (c *command) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "tidemill",
-		Short:         "DAGs in Go on PostgreSQL, with a payments pipeline from Kafka to Gold",
-		Args:          subcommand,
+		Short:         "DAGs in Go on PostgreSQL",
+		Args:          c.subcommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -80,21 +80,57 @@ func (c *command) root() *cobra.Command {
 			return c.config.complete()
 		},
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{err} })
-	root.SetHelpCommand(help())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if !cmd.HasParent() { // the flag is that of a command which there is not
+			if no := c.subcommand(cmd, cmd.Flags().Args()); no != nil {
+				return no
+			}
+		}
+		return &UsageError{err}
+	})
+	root.SetHelpCommand(c.help())
 	c.config.bind(root.PersistentFlags(), c.getenv)
-	root.AddCommand(c.demo(), c.serve(), c.worker(), c.dag(), c.backfill(), c.run(), c.task(), c.pool(), c.asset(), c.history(), c.stream(), c.lake(), c.produce(), c.migrate(), c.doctor(), c.version())
+	root.AddCommand(c.serve(), c.worker(), c.dag(), c.backfill(), c.run(), c.task(), c.pool(), c.asset(), c.history(), c.migrate(), c.doctor(), c.version())
+	if c.program.reference || len(c.program.streams) > 0 {
+		root.AddCommand(c.stream())
+	}
+	if c.program.reference {
+		root.Short += ", with a payments pipeline from Kafka to Gold"
+		root.AddCommand(c.pipeline()...)
+	} else {
+		hidePipeline(root.PersistentFlags())
+	}
 	return root
 }
 
+// pipeline are the commands of the payments pipeline, which a program without it does not have.
+func (c *command) pipeline() []*cobra.Command {
+	return []*cobra.Command{c.demo(), c.lake(), c.produce()}
+}
+
+// subcommand refuses what is no command of the program. Of those that the pipeline would add it says so.
+func (c *command) subcommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && !c.program.reference {
+		for _, of := range c.pipeline() {
+			if of.Name() == args[0] {
+				return usage("there is no command %q: it belongs to the payments pipeline, which cli.Reference() adds to a program", args[0])
+			}
+		}
+	}
+	return subcommand(cmd, args)
+}
+
 // help is the command that shows the help of another.
-func help() *cobra.Command {
+func (c *command) help() *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Example: "  tidemill help dag trigger",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			of, rest, err := cmd.Root().Find(args)
 			if err != nil {
 				return &UsageError{err}
+			}
+			if len(rest) > 0 && !of.HasParent() {
+				return c.subcommand(of, rest)
 			}
 			if len(rest) > 0 && of.HasSubCommands() {
 				return subcommand(of, rest)

@@ -70,7 +70,7 @@ func TestAProgramWithoutThePipelineNeedsTheDatabaseOnly(t *testing.T) {
 	}
 }
 
-func TestTheDemoOfAnyProgramIsThePipelines(t *testing.T) {
+func TestTheDemoIsThePipelinesInAProgramWithDAGsOfItsOwn(t *testing.T) {
 	home := testkit.Home(t)
 	environments := filepath.Dir(filepath.Dir(filepath.Dir(testkit.DBT(t).Python())))
 	if err := os.Symlink(environments, filepath.Join(home, "python")); err != nil {
@@ -82,11 +82,52 @@ func TestTheDemoOfAnyProgramIsThePipelines(t *testing.T) {
 	var out bytes.Buffer
 	yesterday := func() string { return time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly) }
 	before := yesterday()
-	if code := run(ctx, []string{"demo", "--once", "--days", "1", "--per-day", "5"}, &out, &out, func(name string) string { return env[name] }, ownProgram()); code != exitDone {
+	if code := run(ctx, []string{"demo", "--once", "--days", "1", "--per-day", "5"}, &out, &out, func(name string) string { return env[name] }, ownProgram(), Reference()); code != exitDone {
 		t.Fatalf("ended %d: %s", code, &out)
 	}
 	day := regexp.MustCompile(fmt.Sprintf("daily_transactions (%s|%s)", before, yesterday())) // midnight may have passed
 	if !day.Match(out.Bytes()) || !strings.Contains(out.String(), "5 payments") {
 		t.Errorf("it says: %s", &out)
+	}
+}
+
+func TestHelpListsWhatTheProgramHas(t *testing.T) {
+	streams := Streams(engine.NewStream("clicks", func(context.Context, func(int)) error { return nil }))
+	help := func(opts ...Option) string {
+		var out bytes.Buffer
+		if code := run(t.Context(), []string{"help"}, &out, &out, func(string) string { return "" }, opts...); code != exitDone {
+			t.Fatalf("ended %d: %s", code, &out)
+		}
+		return out.String()
+	}
+	for name, c := range map[string]struct {
+		opts []Option
+		has  []string
+		not  []string
+	}{
+		"a program of one's own": {[]Option{ownProgram()}, []string{"\n  serve ", "\n  dag ", "--database-url"}, []string{"demo", "lake", "produce", "stream ", "kafka", "warehouse", "payments"}},
+		"one with streams":       {[]Option{ownProgram(), streams}, []string{"\n  stream "}, []string{"demo", "lake", "payments"}},
+		"one with the pipeline":  {[]Option{ownProgram(), Reference()}, []string{"\n  demo ", "\n  lake ", "\n  produce ", "\n  stream ", "--kafka-brokers", "--warehouse-url"}, nil},
+	} {
+		text := help(c.opts...)
+		for _, want := range c.has {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: the help lacks %q: %s", name, want, text)
+			}
+		}
+		for _, bad := range c.not {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: the help has %q: %s", name, bad, text)
+			}
+		}
+	}
+}
+
+func TestACommandOfThePipelineSaysWhatAddsIt(t *testing.T) {
+	for _, args := range [][]string{{"demo"}, {"demo", "--once"}, {"lake", "status"}, {"help", "lake"}} {
+		var out bytes.Buffer
+		if code := run(t.Context(), args, &out, &out, func(string) string { return "" }, ownProgram()); code != exitUsage || !strings.Contains(out.String(), "cli.Reference()") {
+			t.Errorf("%v ended %d: %s", args, code, &out)
+		}
 	}
 }

@@ -23,7 +23,7 @@ func (c *command) serve() *cobra.Command {
 		Short: "Run scheduler, workers, streams and web in one process; any number of them on one database",
 		Long: "Run scheduler, workers, streams and web in one process; any number of them on one database. Ctrl-C (or SIGTERM) lets running tasks end,\n" +
 			"for 30 seconds at most, and gives back those that have not; a second one ends at once.",
-		Example: "  tidemill serve\n  TIDEMILL_DATABASE_URL=postgres://… TIDEMILL_KAFKA_BROKERS=… tidemill serve --slots 64",
+		Example: "  tidemill serve\n  TIDEMILL_DATABASE_URL=postgres://… tidemill serve --slots 64",
 		Args:    arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := listen(c.config.Listen)

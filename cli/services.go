@@ -45,7 +45,7 @@ func startServices(ctx context.Context, c *Config, need needs, say func(string),
 			return s, busy(err, "PostgreSQL", c.Home)
 		}
 		s.DatabaseURL = s.server.URL()
-		say("PostgreSQL " + s.server.Version() + " runs in " + c.postgresDir())
+		say("PostgreSQL " + s.server.Version() + " runs in " + c.postgresDir() + elsewhere(c.postgresDir(), s.server))
 	}
 	if need.broker && len(s.Brokers) == 0 {
 		s.broker, err = broker.Start(ctx, broker.Options{Dir: c.brokerDir(), Log: log})
@@ -61,6 +61,15 @@ func startServices(ctx context.Context, c *Config, need needs, say func(string),
 	return s, nil
 }
 
+// elsewhere says where the data of the embedded PostgreSQL is, why, and how that is changed, when it is not in its folder; "" when it is.
+func elsewhere(dir string, s interface{ Data() (dir, user string) }) string {
+	data, user := s.Data()
+	if home, err := filepath.EvalSymlinks(dir); err != nil || strings.HasPrefix(data, home+string(filepath.Separator)) {
+		return ""
+	}
+	return fmt.Sprintf(", its data in %s: it refuses to run as root, so it runs as user %s, who cannot enter %s; to have it there start as another user, or make a TIDEMILL_HOME beforehand that %s can enter (mode 755)", data, user, dir, user)
+}
+
 func busy(err error, what, home string) error {
 	if errors.Is(err, postgres.ErrBusy) || errors.Is(err, broker.ErrBusy) {
 		return fmt.Errorf("another tidemill runs %s of %s: to work beside it give both TIDEMILL_DATABASE_URL (and TIDEMILL_KAFKA_BROKERS for streams), or end it, or give this one another TIDEMILL_HOME: %w", what, home, err)
@@ -74,7 +83,7 @@ func findServices(c *Config) (*services, error) {
 	if s.DatabaseURL == "" {
 		address, ok := postgres.FindRunning(c.postgresDir())
 		if !ok {
-			return nil, usage("no database: set TIDEMILL_DATABASE_URL, or run `tidemill serve` or `tidemill demo`, whose embedded one is then used (home folder %s)", c.Home)
+			return nil, usage("no database: set TIDEMILL_DATABASE_URL, or run `tidemill serve`, whose embedded one is then used (home folder %s)", c.Home)
 		}
 		s.DatabaseURL = address
 	}

@@ -57,3 +57,27 @@ func TestDoctorFindsALakeThatCannotBeWritten(t *testing.T) {
 		t.Error("/proc counts as writable")
 	}
 }
+
+// A cluster is an embedded PostgreSQL as what tells of it sees it.
+type cluster struct{ data, user string }
+
+func (c cluster) Data() (dir, user string) { return c.data, c.user }
+
+func TestDataThatIsNotInTheHomeFolderIsToldOf(t *testing.T) {
+	home, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := elsewhere(home, cluster{filepath.Join(home, "data"), "me"}); text != "" {
+		t.Errorf("in its folder it says %q", text)
+	}
+	text := elsewhere(home, cluster{"/var/lib/tidemill/postgres-1/data", "postgres"})
+	for _, want := range []string{"/var/lib/tidemill/postgres-1/data", "refuses to run as root", "user postgres", home, "TIDEMILL_HOME"} { // where, why, and how it is changed
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not say %s: %q", want, text)
+		}
+	}
+	if strings.Contains(text, "\n") {
+		t.Error("it is more than a line")
+	}
+}

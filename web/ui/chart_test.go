@@ -50,15 +50,20 @@ func tellPieces(all []piece) string {
 }
 
 func TestWhenAnInstanceWaitedAndRan(t *testing.T) {
-	begun := second(0)
+	begun, again := second(0), second(90)
 	run := engine.RunRow{Key: 1, QueuedAt: second(-5), StartedAt: &begun}
+	cleared := engine.RunRow{Key: 1, QueuedAt: second(-5), StartedAt: &again} // it starts anew
 	spec := engine.Spec{Tasks: []engine.TaskSpec{{ID: "sensor", PokeEvery: 1}, {ID: "trigger", Triggers: "other"}, {ID: "ask", Answers: []string{"yes"}}}}
 	for name, c := range map[string]struct {
 		t        engine.TaskView
 		attempts []engine.Attempt
 		clears   []int
 		want     string
+		run      *engine.RunRow
 	}{
+		"a sensor before the run was cleared":     {t: shownAs("sensor", 1, engine.Success), attempts: []engine.Attempt{tried("sensor", 1, 6, 7, engine.Success)}, clears: []int{90}, want: "(-5-6 up_for_reschedule) 6-7 success", run: &cleared},
+		"an answer before the run was cleared":    {t: shownAs("ask", 1, engine.Success, "a"), attempts: []engine.Attempt{tried("a", 1, 0, 2, engine.Success), tried("ask", 1, -1, 60, engine.Success)}, clears: []int{90}, want: "(2-60 awaiting_input)", run: &cleared},
+		"a first task before the run was cleared": {t: shownAs("b", 1, engine.Success), attempts: []engine.Attempt{tried("b", 1, 6, 7, engine.Success)}, clears: []int{90}, want: "6-7 success", run: &cleared},
 		"nothing yet":                         {t: shownAs("b", 0, engine.None), want: ""},
 		"queued since the run's start":        {t: shownAs("b", 1, engine.Queued), want: "(0-100 queued)"},
 		"queued, then it ran":                 {t: shownAs("b", 1, engine.Success), attempts: []engine.Attempt{tried("b", 1, 4, 9, engine.Success)}, want: "(0-4 queued) 4-9 success"},
@@ -83,7 +88,10 @@ func TestWhenAnInstanceWaitedAndRan(t *testing.T) {
 		for _, n := range c.clears {
 			clears = append(clears, second(n))
 		}
-		past := pastOf(engine.RunView{Run: run, Spec: spec}, c.attempts, clears, second(100))
+		if c.run == nil {
+			c.run = &run
+		}
+		past := pastOf(engine.RunView{Run: *c.run, Spec: spec}, c.attempts, clears, second(100))
 		if got := tellPieces(past.pieces(c.t)); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}

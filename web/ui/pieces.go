@@ -20,7 +20,8 @@ type piece struct {
 
 // pastTries are what is known of a run's past that tells when its instances waited and ran.
 type pastTries struct {
-	start  time.Time // of the run
+	start  time.Time // of the run, since it was last cleared
+	queued time.Time // the run
 	now    time.Time
 	tries  map[engine.TaskKey][]engine.Attempt // first to last
 	ends   map[string][]time.Time              // by task, earliest first
@@ -29,7 +30,7 @@ type pastTries struct {
 }
 
 func pastOf(v engine.RunView, attempts []engine.Attempt, clears []time.Time, now time.Time) *pastTries {
-	p := &pastTries{start: v.Run.QueuedAt, now: now, tries: map[engine.TaskKey][]engine.Attempt{}, ends: map[string][]time.Time{}, clears: slices.SortedFunc(slices.Values(clears), time.Time.Compare), waits: map[string]engine.State{}}
+	p := &pastTries{start: v.Run.QueuedAt, queued: v.Run.QueuedAt, now: now, tries: map[engine.TaskKey][]engine.Attempt{}, ends: map[string][]time.Time{}, clears: slices.SortedFunc(slices.Values(clears), time.Time.Compare), waits: map[string]engine.State{}}
 	if v.Run.StartedAt != nil {
 		p.start = *v.Run.StartedAt
 	}
@@ -122,6 +123,11 @@ func (p *pastTries) waited(t engine.TaskView, before *engine.Attempt, until time
 	state := engine.Queued
 	if w := p.waits[t.Task]; w != "" {
 		state = w
+	}
+	if before == nil && p.start.After(until) { // the run was cleared since, and with that started anew
+		if ready = p.queued; len(t.Upstream) == 0 && state == engine.Queued {
+			return nil // it was the run that was queued, nobody knows how long
+		}
 	}
 	if before != nil {
 		ready = before.EndedAt

@@ -73,6 +73,7 @@ type Server struct {
 	url      string
 	version  string
 	data     string
+	user     string
 	lock     *filelock.Lock
 	process  *os.Process
 	stopping atomic.Bool
@@ -221,7 +222,7 @@ func (c cluster) spawn(o Options, bin Binaries, port int) (*Server, error) {
 	for _, k := range slices.Sorted(maps.Keys(conf)) {
 		args = append(args, "-c", k+"="+conf[k])
 	}
-	s := &Server{version: bin.Version, data: c.data, exited: make(chan struct{}), logPath: filepath.Join(c.dir, "postgres.log")}
+	s := &Server{version: bin.Version, data: c.data, user: c.who.name, exited: make(chan struct{}), logPath: filepath.Join(c.dir, "postgres.log")}
 	log, err := os.OpenFile(s.logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open PostgreSQL's log: %w", err)
@@ -295,6 +296,10 @@ func (s *Server) lastWords() string {
 
 // URL returns the address of the database, with the superuser's name and password: not for logs.
 func (s *Server) URL() string { return s.url }
+
+// Data is PostgreSQL's data folder, links resolved, and User whom the server runs as. Root's server runs as another, and its data lies
+// elsewhere than in the folder when that user cannot enter it.
+func (s *Server) Data() (dir, user string) { return s.data, s.user }
 
 // Version returns the server's version, such as "15.14".
 func (s *Server) Version() string { return s.version }
