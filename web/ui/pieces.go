@@ -3,7 +3,6 @@ package ui
 import (
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tidemill/tidemill/engine"
@@ -180,13 +179,4 @@ func waitText(s engine.State) string {
 		return "waited for the run before"
 	}
 	return "queued"
-}
-
-// textsOf are what the bars of an instance say, for who does not see them.
-func textsOf(bars []bar) string {
-	var texts []string
-	for _, b := range bars {
-		texts = append(texts, b.Text)
-	}
-	return strings.Join(texts, "; ")
 }

@@ -144,9 +144,6 @@ func (s *server) clears(ctx context.Context, r engine.RunRow, attempts []engine.
 	return at, nil
 }
 
-// Told is what an instance's bars say, for who does not see them.
-func (l taskLine) Told() string { return textsOf(l.Bars) }
-
 // asks tells whether a task asks people, whose answer is no mark.
 func asks(spec engine.Spec, task string) bool {
 	return slices.ContainsFunc(spec.Tasks, func(t engine.TaskSpec) bool { return t.ID == task && len(t.Answers) > 0 })

@@ -94,30 +94,7 @@ function show(id, html) {
 }
 
 function addLines(html, anew) {
-  // A graph that is larger than its place is moved by dragging, and starts where its first tasks are.
-const canvas = document.querySelector(".canvas");
-if (canvas) {
-  const first = canvas.querySelector(".graph .node")?.getBoundingClientRect();
-  const box = canvas.getBoundingClientRect();
-  if (first) canvas.scrollTop = first.top + first.height / 2 - box.top - canvas.clientHeight / 2;
-  let from = null;
-  canvas.addEventListener("pointerdown", (e) => {
-    if (e.pointerType === "mouse" && e.button === 0) from = { x: e.clientX, y: e.clientY, left: canvas.scrollLeft, top: canvas.scrollTop };
-  });
-  canvas.addEventListener("pointermove", (e) => {
-    if (!from || (!canvas.classList.contains("drag") && Math.hypot(e.clientX - from.x, e.clientY - from.y) < 5)) return;
-    canvas.classList.add("drag");
-    canvas.scrollTo(from.left + from.x - e.clientX, from.top + from.y - e.clientY);
-  });
-  addEventListener("pointerup", () => {
-    from = null;
-    setTimeout(() => canvas.classList.remove("drag"));
-  });
-  canvas.addEventListener("click", (e) => canvas.classList.contains("drag") && e.preventDefault(), true);
-  canvas.addEventListener("dragstart", (e) => e.preventDefault());
-}
-
-const log = document.getElementById("log");
+  const log = document.getElementById("log");
   if (!log) return;
   const atEnd = anew || log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   if (anew) log.textContent = "";
@@ -179,6 +156,29 @@ function close() {
 document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
 addEventListener("pagehide", close);
 addEventListener("pageshow", open);
+
+// A graph that is larger than its place is moved by dragging, and starts where its first tasks are.
+const canvas = document.querySelector(".canvas");
+if (canvas) {
+  const first = canvas.querySelector(".graph .node")?.getBoundingClientRect();
+  const box = canvas.getBoundingClientRect();
+  if (first) canvas.scrollTop = first.top + first.height / 2 - box.top - canvas.clientHeight / 2;
+  let from = null;
+  canvas.addEventListener("pointerdown", (e) => {
+    if (e.pointerType === "mouse" && e.button === 0) from = { x: e.clientX, y: e.clientY, left: canvas.scrollLeft, top: canvas.scrollTop };
+  });
+  canvas.addEventListener("pointermove", (e) => {
+    if (!from || (!canvas.classList.contains("drag") && Math.hypot(e.clientX - from.x, e.clientY - from.y) < 5)) return;
+    canvas.classList.add("drag");
+    canvas.scrollTo(from.left + from.x - e.clientX, from.top + from.y - e.clientY);
+  });
+  addEventListener("pointerup", () => {
+    from = null;
+    setTimeout(() => canvas.classList.remove("drag"));
+  });
+  canvas.addEventListener("click", (e) => canvas.classList.contains("drag") && e.preventDefault(), true);
+  canvas.addEventListener("dragstart", (e) => e.preventDefault());
+}
 
 const log = document.getElementById("log");
 if (log) log.scrollTop = log.scrollHeight;
