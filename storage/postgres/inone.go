@@ -14,6 +14,7 @@ import (
 // A transition of runs that this process was the last to change can be made in one round trip: it is decided by what was left behind, and the
 // transaction that writes it proves that all of it is still so, or stores nothing:
 //
+//   - the server has neither been restarted since nor been replaced by another,
 //   - the last to write each run's row was the transaction that left behind what is known,
 //   - each lease that ends is in the queue,
 //   - the DAGs are paused or not, and on the versions, as they were,
@@ -24,6 +25,8 @@ import (
 const (
 	proveStanding = `SELECT 1 / (count(*) = cardinality($1))::int FROM unnest($1::text[], $2::boolean[], $3::text[]) AS c(dag_id, paused, version)
 		CROSS JOIN LATERAL (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused = c.paused AND d.version = c.version OFFSET 0) d`
+
+	proveServer = `SELECT 1 / (` + serverLife + ` = $1)::int`
 
 	proveWorker = `SELECT 1 / count(*) FROM (SELECT FROM tidemill.workers WHERE id = $1 FOR KEY SHARE) w`
 )
@@ -78,6 +81,7 @@ func (s *Store) prove(ctx context.Context, conn *pgxpool.Conn, f *found, w *writ
 		}
 	}
 	w.proofs = func(b *pgx.Batch) {
+		b.Queue(proveServer, f.server)
 		b.Queue(proveStanding, dags, paused, versions)
 		if w.enqueue.handed {
 			b.Queue(proveWorker, w.worker)

@@ -26,11 +26,12 @@ type knownRun struct {
 
 // knowledge is what one process knows of runs that it works on. Its zero value knows nothing.
 type knowledge struct {
-	mu    sync.Mutex
-	runs  recent[int64, knownRun]
-	clock clockSample
-	rest  int // transitions still to be made the long way
-	wrong int // how long the rest is after the next wrong guess
+	mu     sync.Mutex
+	runs   recent[int64, knownRun]
+	server string // whose life all of it is from: another may have lost what was committed, and give its numbers out again
+	clock  clockSample
+	rest   int // transitions still to be made the long way
+	wrong  int // how long the rest is after the next wrong guess
 }
 
 // find is what a transition would find if nothing has changed since; false when something of it is not known, or guesses have been wrong
@@ -58,7 +59,7 @@ func (k *knowledge) find(keys []int64, t *engine.Transition, ours time.Time) (*f
 	for i := range f.Held {
 		f.Held[i] = true
 	}
-	f.Worker, f.now = t.Worker != 0, now
+	f.Worker, f.now, f.server = t.Worker != 0, now, k.server
 	return f, true
 }
 
@@ -66,6 +67,9 @@ func (k *knowledge) find(keys []int64, t *engine.Transition, ours time.Time) (*f
 func (k *knowledge) wrote(f *found, changes []engine.RunChange, writer uint32) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.server != f.mark.server {
+		k.runs, k.server = recent[int64, knownRun]{}, f.mark.server
+	}
 	for i := range changes {
 		c := &changes[i]
 		n, ok := slices.BinarySearchFunc(f.runs, c.Key, compareKey)

@@ -85,6 +85,7 @@ type found struct {
 	at      []pgtype.TID // addresses of the runs
 	ended   []pgtype.TID // addresses of the queue's rows whose leases end
 	writers []uint32     // instead of addresses, where nothing was looked up: see knownRun
+	server  string       // likewise: see knowledge
 	now     time.Time    // of the decision
 	clock   time.Time    // the database's, when it was asked
 	mark    mark

@@ -290,13 +290,13 @@ const changeRun = `UPDATE tidemill.runs r SET
 	`
 
 var (
-	updateRuns = allOf(changeRun + `FROM unnest($9::tid[], $1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
+	updateRuns = allOf(changeRun+`FROM unnest($9::tid[], $1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[])
 		AS c(at, id, state, states, version, started_at, ended_at, reopened, failed_tasks)
-	WHERE r.ctid = c.at AND r.id + 0 = c.id`, "$1") // + 0: to be compared, not to be looked up by
+	WHERE r.ctid = c.at AND r.id + 0 = c.id`, "$1")  // + 0: to be compared, not to be looked up by
 
 	// updateProven writes runs that nobody has changed since a transaction, of the number in $9. They are looked up through the index, which
 	// clears their pages of old versions by the way.
-	updateProven = allOf(changeRun + `FROM (
+	updateProven = allOf(changeRun+`FROM (
 		SELECT c.*, r.at FROM unnest($1::bigint[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::boolean[], $8::int[], $9::xid[])
 			AS c(id, state, states, version, started_at, ended_at, reopened, failed_tasks, writer)
 			CROSS JOIN LATERAL (SELECT r.ctid AS at FROM tidemill.runs r WHERE r.id = c.id OFFSET 0) r) c
