@@ -7,7 +7,7 @@ import (
 
 // AuditStore keeps what people have done. There is no method that only adds an entry: an entry is given with the change that it tells of (to
 // the method that makes it, in [NewRun].Acts or in [RunChange].Acts) and stored in that change's transaction, so that there is never one
-// without the other. A change that fails, or that finds nothing to change, leaves none.
+// without the other. A change that fails, or that finds all as it was to be already, leaves none.
 type AuditStore interface {
 	// Audit returns the entries that fit, in the order asked for, and how many fit in all.
 	Audit(ctx context.Context, f AuditFilter) ([]AuditEntry, int, error)
