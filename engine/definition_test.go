@@ -213,11 +213,11 @@ func TestAllErrorsOfOneOption(t *testing.T) {
 		{"interval and zone", engine.Schedule("@every soon", "Mars"), []string{"schedule: ", "timezone: "}},
 		{"timetable and zone", engine.OnTimetable(nil, "", "Mars"), []string{"OnTimetable: give a timetable and a name", "timezone: "}},
 		{"stream and limit", engine.AfterWatermark("a b", -1), []string{`stream name "a b"`, "limit -1ns: may not be below 0"}},
-		{"assets", engine.OnAssets(engine.All(engine.Asset(""), engine.Any(), engine.Asset("a\x01b"))), []string{"a condition without an asset", "a condition without an asset", `asset "a\x01b"`}},
+		{"assets", engine.OnAssets(engine.All(engine.Asset(""), engine.Any(), engine.Asset(strings.Repeat("x", 1501)))), []string{"a condition without an asset", "a condition without an asset", `asset "xxx`}},
 		{"retry", engine.Retry{Max: -1, Initial: -1, MaxDelay: -1, Multiplier: 0.5, Jitter: 2},
 			[]string{"retry.max: ", "retry.initial: ", "retry.max_delay: ", "retry.multiplier: ", "retry.jitter: "}},
 		{"pool", engine.InPool("a b", 0), []string{`pool "a b"`, "give one number of slots, at least 1"}},
-		{"updates", engine.Updates("", "a\x01b"), []string{`asset ""`, `asset "a\x01b"`}},
+		{"updates", engine.Updates("", engine.Asset(strings.Repeat("x", 1501))), []string{`asset ""`, `asset "xxx`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var where string

@@ -24,7 +24,9 @@ type Retry struct {
 // Validate returns an [*InvalidError] that names the first field that is out of range and what it may be, or nil.
 func (r Retry) Validate() error {
 	var errs []error
-	refuse := func(field, format string, args ...any) { errs = append(errs, &InvalidError{field, fmt.Sprintf(format, args...)}) }
+	refuse := func(field, format string, args ...any) {
+		errs = append(errs, &InvalidError{field, fmt.Sprintf(format, args...)})
+	}
 	if r.Max < 0 {
 		refuse("retry.max", "is %d; give the number of retries, 0 for none", r.Max)
 	}
