@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -71,8 +73,19 @@ type AuditFilter struct {
 	OrderBy []string
 }
 
+// Check refuses a pattern that cannot be, with an [InvalidError] that names the field. Stores ask it.
+func (m AuditMatch) Check() error {
+	for _, p := range m.Patterns {
+		escapes := len(p) - len(strings.TrimRight(p, `\`))
+		if escapes%2 == 1 {
+			return &InvalidError{Field: m.Field + " pattern", Message: fmt.Sprintf(`%q ends in a \ that takes nothing as it is; write \\ for a \`, p)}
+		}
+	}
+	return nil
+}
+
 // An AuditMatch asks that a field of an entry is not empty and fits one of several patterns, as of SQL's LIKE: % is any text, _ one character,
-// and \ takes the next as it is.
+// and \ takes the next as it is: a pattern does not end in one that is not taken itself.
 type AuditMatch struct {
 	Field    string // "dag_id", "run_id", "task_id", "owner" or "event"
 	Patterns []string

@@ -261,11 +261,18 @@ func auditFilters(f *fixture) {
 		{"pattern by case", match("dag_id", false, "daily%"), []string{"e1", "e3"}},
 		{"pattern with one character", match("dag_id", false, "daily_report"), []string{"e1", "e3"}},
 		{"pattern with an escape", match("dag_id", false, `daily\%report`), []string{"e3"}},
+		{"pattern that ends in what is taken as it is", match("dag_id", false, `x\\`), []string{}},
 		{"one of several patterns", match("event", false, "e1", "%4"), []string{"e1", "e4"}},
 		{"what is not there fits no pattern", match("owner", true, "%"), []string{"e1", "e2", "e3"}},
 		{"two patterns", engine.AuditFilter{Match: []engine.AuditMatch{{Field: "run_id", Patterns: []string{"r%"}}, {Field: "task_id", Patterns: []string{"l%"}}, {Field: "owner", Patterns: []string{"b%"}}}}, []string{"e1"}},
 	} {
 		equal(f, c.what, f.events(c.filter), c.want)
+	}
+	for _, bad := range []string{`\`, `x\`, `%\\\`} {
+		_, _, err := f.Audit(f.ctx, match("owner", true, "%", bad))
+		if invalid, ok := errors.AsType[*engine.InvalidError](err); !ok || invalid.Field != "owner pattern" {
+			f.Errorf("pattern %q: error is %v, want an InvalidError of the owner pattern", bad, err)
+		}
 	}
 	if _, _, err := f.Audit(f.ctx, match("extra", false, "%")); err == nil {
 		f.Error("a match by a field that there is not")

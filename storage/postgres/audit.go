@@ -242,11 +242,15 @@ func auditWhere(f *engine.AuditFilter) (*where, error) {
 		if !ok {
 			return nil, fmt.Errorf("match of the audit log by %q: there is no such field", m.Field)
 		}
+		m.Patterns = cleaned(m.Patterns)
+		if err := m.Check(); err != nil {
+			return nil, fmt.Errorf("match of the audit log: %w", err)
+		}
 		like := " LIKE ANY("
 		if m.Fold {
 			like = " ILIKE ANY("
 		}
-		w.add(column+" <> '' AND "+column+like, cleaned(m.Patterns), "::text[])")
+		w.add(column+" <> '' AND "+column+like, m.Patterns, "::text[])")
 	}
 	return w, nil
 }
