@@ -8,7 +8,7 @@ const keptGoroutines = 64
 // A crew runs functions beside one another, each as soon as a processor is free for it, in as few goroutines as that takes: one that has
 // run a function takes the next itself, and before it begins it sees to it that another one is awake for the rest. So functions that
 // return at once are run in a row, on stacks that have grown already, and those that wait hold up nobody: whenever some are left, a
-// goroutine is ready to run that takes them.
+// goroutine is ready to run that takes them. A function that returns with its thread locked hands that on to the next: see [body].
 type crew struct {
 	mu     sync.Mutex
 	queue  []func() // what nobody has taken yet, from next on
