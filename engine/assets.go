@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,9 +44,7 @@ func Any(conditions ...AssetCondition) AssetCondition { return anyOf(conditions)
 func OnAssets(c AssetCondition) DAGOption {
 	return dagOption(func(g *graph) {
 		s := c.assetSpec()
-		if err := s.check(); err != nil {
-			g.fail(g.where, "OnAssets: %v", err)
-		}
+		g.failEach(g.where, "OnAssets: ", s.check())
 		g.spec.Assets = &s
 	})
 }
@@ -79,12 +78,11 @@ func (s AssetSpec) check() error {
 	if len(parts) == 0 {
 		return fmt.Errorf("a condition without an asset")
 	}
+	var errs []error
 	for _, p := range parts {
-		if err := p.check(); err != nil {
-			return err
-		}
+		errs = append(errs, p.check())
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // Names are the assets that the condition is about, sorted.

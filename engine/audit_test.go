@@ -86,6 +86,10 @@ func TestWhatPeopleDoIsInTheAuditLog(t *testing.T) {
 			_, err := c.Mark(ctx, "d", "r", engine.MarkRequest{Selection: engine.Selection{Tasks: []string{"list"}}, State: engine.Failed, By: "bob"})
 			return err
 		}, []string{`patch_task_instance by bob: d/r/list[-1]#1 {"new_state":"failed","task_ids":["list"],"task_instances":["list"],"count":1}`}},
+		{"mark again", func() error {
+			_, err := c.Mark(ctx, "d", "r", engine.MarkRequest{Selection: engine.Selection{Tasks: []string{"list"}}, State: engine.Failed, By: "bob"})
+			return err
+		}, nil},
 		{"mark, only looked at", func() error {
 			_, err := c.Mark(ctx, "d", "r", engine.MarkRequest{Selection: engine.Selection{Tasks: []string{"list"}}, State: engine.Failed, By: "bob", DryRun: true})
 			return err
@@ -95,9 +99,13 @@ func TestWhatPeopleDoIsInTheAuditLog(t *testing.T) {
 			return err
 		}, []string{"!"}},
 		{"mark the run", func() error { return c.MarkRun(ctx, "d", "r", engine.RunSuccess, "bob") }, []string{`patch_dag_run by bob: d/r {"state":"success"}`}},
+		{"mark the run again", func() error { return c.MarkRun(ctx, "d", "r", engine.RunSuccess, "bob") }, nil},
 		{"note a run", func() error { return c.NoteRun(ctx, "d", "r", "n", "bob") }, []string{`patch_dag_run by bob: d/r {"note":"n"}`}},
+		{"note it again", func() error { return c.NoteRun(ctx, "d", "r", "n", "cid") }, nil},
 		{"note a task", func() error { return c.NoteTask(ctx, "d", "r", "each", 1, "n", "bob") }, []string{`patch_task_instance by bob: d/r/each[1]#0 {"note":"n"}`}},
+		{"note that again", func() error { return c.NoteTask(ctx, "d", "r", "each", 1, "n", "cid") }, nil},
 		{"pause", func() error { return c.SetPaused(ctx, "d", true, "bob") }, []string{`patch_dag by bob: d {"is_paused":true}`}},
+		{"pause again", func() error { return c.SetPaused(ctx, "d", true, "cid") }, nil},
 		{"pause what is not there", func() error { return c.SetPaused(ctx, "x", true, "bob") }, []string{"!"}},
 		{"pool", func() error { return c.SetPool(ctx, engine.Pool{Name: "p", Slots: 1}, "bob") }, []string{`post_pool by bob:  {"description":"","name":"p","slots":1}`}},
 		{"pool again", func() error { return c.SetPool(ctx, engine.Pool{Name: "p", Slots: 2}, "bob") }, []string{`patch_pool by bob:  {"description":"","name":"p","slots":2}`}},
@@ -112,6 +120,7 @@ func TestWhatPeopleDoIsInTheAuditLog(t *testing.T) {
 			`clear_dag_run by ann: d/r {"task_instances":["list","each[0]","each[1]","start"],"count":4,"backfill_id":1}`}},
 		{"backfill that overlaps", func() error { _, err := c.Backfill(ctx, order, false); return err }, []string{"!"}},
 		{"pause the backfill", func() error { return c.PauseBackfill(ctx, plan.ID, true, "bob") }, []string{`pause_backfill by bob: d {"backfill_id":1}`}},
+		{"pause it again", func() error { return c.PauseBackfill(ctx, plan.ID, true, "cid") }, nil},
 		{"go on with it", func() error { return c.PauseBackfill(ctx, plan.ID, false, "bob") }, []string{`unpause_backfill by bob: d {"backfill_id":1}`}},
 		{"cancel it", func() error { return c.CancelBackfill(ctx, plan.ID, true, "bob") }, []string{
 			`cancel_backfill by bob: d {"backfill_id":1,"running":true}`, `patch_dag_run by bob: d/r {"backfill_id":1,"state":"failed"}`}},
@@ -151,8 +160,8 @@ func TestPruningTheAuditLog(t *testing.T) {
 	store, clock := dated(t, "2024-01-05")
 	r := running(t, store, nil, probe())
 	c := r.Control()
-	for range 3 {
-		if err := c.SetPaused(t.Context(), "probe", false, "ann"); err != nil {
+	for i := range 3 {
+		if err := c.SetPaused(t.Context(), "probe", i%2 == 0, "ann"); err != nil {
 			t.Fatal(err)
 		}
 	}

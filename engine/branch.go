@@ -143,13 +143,21 @@ func (c Cases[T, K]) Default() Node[T] { return way[T](c.t, defaultCase) }
 // First makes a task that joins branches: it runs when a, b and the rest have all ended, each as success or skipped and one at least as
 // success, and yields the value of the first of them, in the order given, that succeeded. Its output remembers which that was. When all
 // were skipped it is skipped; one that failed makes it upstream_failed.
+//
+// [FirstOf] is the same with options.
 func First[T any](id string, a, b In[T], more ...In[T]) Node[T] {
-	from := append([]In[T]{a, b}, more...)
+	return FirstOf(id, append([]In[T]{a, b}, more...))
+}
+
+// FirstOf is [First] of one or more handles, with options. A [Rule] is about what the task [Waits] for, besides what First asks of its
+// handles. What is about a body of one's own or about elements is refused: [Virtual], [ElementName], [MapLimit], [AwaitRun].
+func FirstOf[T any](id string, from []In[T], opts ...TaskOption) Node[T] {
 	edges := make([]Edge, len(from))
 	for i, f := range from {
 		edges[i] = f
 	}
-	t := addTask(id, edges, FirstEdge, nil)
+	t := addTask(id, edges, FirstEdge, opts)
+	t.refuseForFirst(opts)
 	t.spec.Chooses = true
 	checkJSON[T](t.g, "value that task "+id+" hands on")
 	names := make([]string, len(from))
@@ -179,4 +187,22 @@ func First[T any](id string, a, b In[T], more ...In[T]) Node[T] {
 		return nil, Permanent(fmt.Errorf("none of %q has succeeded", names))
 	}
 	return Node[T]{&node{g: t.g, kind: taskNode, task: t}, func(in *taskInputs) (T, error) { return decodeOutput[T](in, t) }}
+}
+
+// refuseForFirst refuses the options that have no meaning for First. As defaults of the DAG they are left alone: they are for other tasks.
+func (t *Task) refuseForFirst(opts []TaskOption) {
+	own := &Task{g: newGraph(t.g.spec.DAG, t.where)} // its errors are those that t has already
+	for _, o := range opts {
+		o.applyTask(own)
+	}
+	for _, c := range []struct {
+		option string
+		given  bool
+	}{
+		{"Virtual", own.spec.HasVirtual}, {"ElementName", own.elementName != nil}, {"MapLimit", own.mapLimit != 0}, {"AwaitRun", own.spec.AwaitsRun},
+	} {
+		if c.given {
+			t.g.fail(t.where, "task %q: First has no use for %s: it has no body of yours, no elements and no run; leave it out", t.spec.ID, c.option)
+		}
+	}
 }

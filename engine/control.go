@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -249,7 +250,7 @@ func (c *Control) PauseStream(ctx context.Context, name string, paused bool, by 
 // errDryRun rolls a transition back.
 var errDryRun = errors.New("dry run")
 
-// change does something to a run by a person's word, in one transition. latest moves one that is pinned to another version to this process's.
+// change does something to a run by a person's word, in one transition; when it changes nothing it leaves no entry in the audit log. latest moves one that is pinned to another version to this process's.
 func (c *Control) change(ctx context.Context, dag, run, by string, dryRun, latest bool, do func(*machine) error) error {
 	row, err := c.store.RunByID(ctx, dag, run)
 	if err != nil {
@@ -280,11 +281,15 @@ func (c *Control) change(ctx context.Context, dag, run, by string, dryRun, lates
 			return nil, fmt.Errorf("run %s of %s is pinned to version %s, which this process does not have: ask one that has it, mark the run, or clear it onto the version in force (run_on_latest_version): %w",
 				run, dag, m.pin, ErrConflict)
 		}
+		state, states := m.change.State, m.states.Encode()
 		if err := do(m); err != nil {
 			return nil, err
 		}
 		if dryRun {
 			return nil, errDryRun
+		}
+		if m.change.State == state && bytes.Equal(m.states.Encode(), states) {
+			m.change.Acts = nil // all was so already
 		}
 		m.settle()
 		return []RunChange{m.result()}, nil

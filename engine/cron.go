@@ -42,7 +42,7 @@ func parseCron(expr string, zone *time.Location) (Timetable, error) {
 	fields[4] = sundayAsZero(fields[4])
 	parsed, err := cronParser.Parse(strings.Join(fields, " "))
 	if err != nil {
-		return nil, invalidSchedule(expr, "cannot be read ("+err.Error()+")")
+		return nil, invalidSchedule(expr, "cannot be read ("+cronProblems(fields)+")")
 	}
 	spec, ok := parsed.(*robfig.SpecSchedule)
 	if !ok {
@@ -54,6 +54,19 @@ func parseCron(expr string, zone *time.Location) (Timetable, error) {
 		return nil, invalidSchedule(expr, "names a day that does not exist")
 	}
 	return c, nil
+}
+
+// cronProblems says what is wrong with each field of a cron that cannot be read.
+func cronProblems(fields []string) string {
+	var problems []string
+	for i := range fields {
+		alone := []string{"*", "*", "*", "*", "*"}
+		alone[i] = fields[i]
+		if _, err := cronParser.Parse(strings.Join(alone, " ")); err != nil {
+			problems = append(problems, err.Error())
+		}
+	}
+	return strings.Join(problems, "; ")
 }
 
 // sundayAsZero rewrites the weekdays of a cron, in which 7 is Sunday, to those that the parser knows: 0 to 6.

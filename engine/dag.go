@@ -108,6 +108,12 @@ func (e Each[T]) value(in *taskInputs) ([]T, error) {
 }
 
 // A body is a task's function with its types taken off: it reads its inputs and yields the encoded output, nil for none.
+//
+// Bodies run one after another in goroutines that are kept (see crew), and so may share a thread in turn, as any goroutines do. What a body
+// must not leave behind is a thread that it has locked: Go ends a locked thread only with its goroutine, and tells nobody cheaply whether one
+// is locked. (The one way to learn it, the head of runtime.Stack, takes some 8 µs, and a goroutine for each body 2 µs more than one that is
+// kept; a body that does nothing should not pay for either.) A body that calls runtime.LockOSThread either unlocks it before it returns, its
+// thread being as it was, or does that work in a goroutine of its own which it waits for and which ends locked: the thread ends with it.
 type body func(ctx context.Context, in *taskInputs) ([]byte, error)
 
 type nodeKind int

@@ -88,6 +88,29 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 		{"group id taken", func(d dag) { engine.NewGroup(d.Run(), "g"); engine.NewGroup(d.Run(), "g") }, `group id "g" is taken`},
 		{"group of a task", func(d dag) { engine.NewGroup(engine.After(d.Run(), "x", one), "g") }, "its parent is a task"},
 		{"zero group", func(d dag) { engine.After(d.Run(), "x", one, engine.Group{}) }, "zero Group"},
+		{"First of one that is settled", func(d dag) {
+			engine.First("f", engine.After(d.Run(), "x", yields[engine.Result[int]]), engine.Settled(engine.After(d.Run(), "y", one)))
+		}, "its argument 2 is none"},
+		{"First of a zero handle", func(d dag) { engine.First[int]("f", engine.After(d.Run(), "x", one), zero) }, "upstream 2 is a zero handle"},
+		{"First with elements' names", func(d dag) {
+			engine.FirstOf("f", []engine.In[int]{engine.After(d.Run(), "x", one)}, engine.ElementName(func(int) string { return "" }))
+		}, "First has no use for ElementName"},
+		{"First with a limit of elements", func(d dag) {
+			engine.FirstOf("f", []engine.In[int]{engine.After(d.Run(), "x", one)}, engine.MapLimit(3))
+		}, "First has no use for MapLimit"},
+		{"First with virtual nodes", func(d dag) {
+			engine.FirstOf("f", []engine.In[int]{engine.After(d.Run(), "x", one)}, engine.Virtual(nil))
+		}, "First has no use for Virtual"},
+		{"First that awaits a run", func(d dag) {
+			engine.FirstOf("f", []engine.In[int]{engine.After(d.Run(), "x", one)}, engine.AwaitRun(0))
+		}, "First has no use for AwaitRun"},
+		{"First that covers", func(d dag) {
+			x := engine.After(d.Run(), "x", one)
+			engine.FirstOf("f", []engine.In[int]{x}, engine.Covers(x))
+		}, "Covers and FailRun are for teardowns"},
+		{"First that fails its run", func(d dag) {
+			engine.FirstOf("f", []engine.In[int]{engine.After(d.Run(), "x", one)}, engine.FailRun())
+		}, "Covers and FailRun are for teardowns"},
 		{"settled run", func(d dag) {
 			engine.Sink(engine.Settled(d.Run()), "x", func(context.Context, engine.Result[run]) error { return nil })
 		}, "Settled takes the handle of a task"},
@@ -175,6 +198,57 @@ func TestAllErrorsAtOnceWithTheirLines(t *testing.T) {
 				t.Errorf("error %d: %s\nwant it at %s", i, lines[i], w)
 			}
 		}
+	}
+}
+
+// What is wrong with one option hides nothing of what else is wrong with it.
+func TestAllErrorsOfOneOption(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		opt  any
+		want []string
+	}{
+		{"cron and zone", engine.Schedule("61 2 * * *", "Mars/Olympus"), []string{`schedule: "61 2 * * *" cannot be read`, `timezone: "Mars/Olympus" is unknown`}},
+		{"name and zone", engine.Schedule("@never", "Local"), []string{`schedule: "@never" is no schedule's name`, "timezone: Local differs"}},
+		{"interval and zone", engine.Schedule("@every soon", "Mars"), []string{"schedule: ", "timezone: "}},
+		{"timetable and zone", engine.OnTimetable(nil, "", "Mars"), []string{"OnTimetable: give a timetable and a name", "timezone: "}},
+		{"stream and limit", engine.AfterWatermark("a b", -1), []string{`stream name "a b"`, "limit -1ns: may not be below 0"}},
+		{"assets", engine.OnAssets(engine.All(engine.Asset(""), engine.Any(), engine.Asset(strings.Repeat("x", 1501)))), []string{"a condition without an asset", "a condition without an asset", `asset "xxx`}},
+		{"retry", engine.Retry{Max: -1, Initial: -1, MaxDelay: -1, Multiplier: 0.5, Jitter: 2},
+			[]string{"retry.max: ", "retry.initial: ", "retry.max_delay: ", "retry.multiplier: ", "retry.jitter: "}},
+		{"pool", engine.InPool("a b", 0), []string{`pool "a b"`, "give one number of slots, at least 1"}},
+		{"updates", engine.Updates("", engine.Asset(strings.Repeat("x", 1501))), []string{`asset ""`, `asset "xxx`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var where string
+			var d dag
+			if o, ok := c.opt.(engine.DAGOption); ok {
+				d = engine.New[engine.NoParams]("wrong", o)
+				where = here(-1)
+				engine.After(d.Run(), "a", one)
+			} else {
+				d = engine.New[engine.NoParams]("wrong")
+				engine.After(d.Run(), "a", one, c.opt.(engine.TaskOption))
+				where = here(-1)
+			}
+			_, err := engine.Compile(d)
+			if err == nil {
+				t.Fatal("it compiles")
+			}
+			lines := strings.Split(err.Error(), "\n")
+			if len(lines) != len(c.want) {
+				t.Fatalf("%d errors, want %d:\n%v", len(lines), len(c.want), err)
+			}
+			for i, w := range c.want {
+				if !strings.HasPrefix(lines[i], where+": DAG wrong: ") || !strings.Contains(lines[i], w) {
+					t.Errorf("error %d: %s\nwant %q at %s", i, lines[i], w, where)
+				}
+			}
+		})
+	}
+	_, err := engine.ParseSchedule("61 25 * * 9", "UTC")
+	if err == nil || strings.Count(err.Error(), "(61)")+strings.Count(err.Error(), "(25)")+strings.Count(err.Error(), "(9)") != 3 {
+		t.Errorf("three fields of a cron are wrong, and it says %v", err)
 	}
 }
 

@@ -14,8 +14,9 @@
 //   - rules, pure functions under table tests: rules.go, verdict.go, retry.go, schedule.go, dates.go
 //   - the state of a run and how it moves, pure as well: runstate.go, machine*.go
 //   - what is durable, behind an interface: store*.go, and read.go for what is only looked at
-//   - running: runtime.go and the loops it owns: worker.go, attempt.go, completer.go, scheduler.go (with waits.go and
-//     holds.go), heartbeat.go, reaper.go, outbox.go, stream.go; tx.go for tasks that write through the transaction of their success
+//   - running: runtime.go and the loops it owns: worker.go, attempt.go, completer.go, scheduler.go (with due.go,
+//     agenda.go, waits.go and holds.go), heartbeat.go, reaper.go, outbox.go, stream.go; tx.go for tasks that write through the transaction of
+//     their success
 //   - secrets (packages secret and settings), which are masked and refused here: secrets.go
 //   - what people do: control.go (trigger, clear, mark, answer, pause), backfill.go and prune.go
 //   - what people see: view.go, and why.go, which says why a task does not run

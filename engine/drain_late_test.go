@@ -50,21 +50,20 @@ func startedOn(t *testing.T, store engine.Store, tune func(*engine.Config), grac
 func ends(t *testing.T, clock *quartz.Mock, done chan error) {
 	t.Helper()
 	from := clock.Now()
-	for clock.Now().Sub(from) < 5*time.Minute {
+	elapse(t, clock, "the process has ended", func() bool {
 		select {
 		case err := <-done:
 			if err != nil {
 				t.Error(err)
 			}
-			return
-		case <-time.After(time.Millisecond): // what runs beside gets on
+			return true
+		default:
 		}
-		if _, some := clock.Peek(); some {
-			_, w := clock.AdvanceNext()
-			w.MustWait(t.Context())
+		if took := clock.Now().Sub(from); took >= 5*time.Minute {
+			t.Fatalf("the process does not end within %s", took)
 		}
-	}
-	t.Fatal("the process does not end")
+		return false
+	})
 }
 
 // The commit of a hand-over may be answered after the grace of a drain that began meanwhile: what was handed over is given back then, too.

@@ -5,6 +5,10 @@ import "context"
 // After makes a task that reads a and yields a B. It runs when a has succeeded.
 //
 // A body without an output does not fit here ("type func(…) error of f does not match"): use [Sink].
+//
+// A body returns with nothing locked: its goroutine is used again, and with it a thread that it has locked (runtime.LockOSThread) and not
+// unlocked. One that changes its thread (namespaces, affinity, a C library's state) does so in a goroutine of its own, which it waits for and
+// which ends without unlocking: the thread ends with it.
 func After[A, B any](a In[A], id string, f func(context.Context, A) (B, error), opts ...TaskOption) Node[B] {
 	t := addTask(id, []Edge{a}, ValueEdge, opts)
 	t.describe(f)

@@ -46,6 +46,44 @@ func TestBranchesRun(t *testing.T) {
 	}
 }
 
+// The options of First do what they say: its group, its rule over what it waits for, its callbacks, its limits.
+func TestFirstWithOptions(t *testing.T) {
+	var seen atomic.Value
+	d := engine.New[engine.NoParams]("d")
+	way := func(id string, fails bool) engine.Node[string] {
+		return engine.After(d.Run(), id, func(context.Context, run) (string, error) {
+			if fails {
+				return "", engine.Permanent(errors.New("no"))
+			}
+			return id, nil
+		})
+	}
+	g := engine.NewGroup(d.Run(), "g")
+	engine.FirstOf("f", []engine.In[string]{way("a", false), way("b", false)}, g, engine.Doc("joins"), engine.Waits(way("w", true)), engine.Rule(engine.AllDone),
+		engine.Retry{Max: 3}, engine.Timeout(time.Minute), engine.Queue("default"), engine.Priority(7), engine.MaxActive(1), engine.Exclusive(), engine.DependsOnPast(),
+		engine.Updates("asset"), engine.OnSuccess(func(_ context.Context, e engine.CallbackEvent) error { seen.Store(e.Task); return nil }))
+	spec := compiled(t, d)
+	def, _ := spec.DAG("d")
+	var f engine.TaskSpec
+	for _, s := range def.Spec.Tasks {
+		if s.ID == "g.f" {
+			f = s
+		}
+	}
+	if f.Group != "g" || f.Doc != "joins" || f.Rule != engine.AllDone || f.Retry.Max != 3 || f.Timeout != engine.Duration(time.Minute) || f.Priority != 7 || f.MaxActive != 1 ||
+		!f.Exclusive || !f.DependsOnPast || !slices.Equal(f.Updates, []string{"asset"}) {
+		t.Errorf("First is %+v", f)
+	}
+	o := enginetest.Run(t, d, nil)
+	var got struct{ Taken, Value string }
+	if err := o.Output("g.f", &got); err != nil || got.Taken != "a" || got.Value != "a" {
+		t.Errorf("First yields %+v, %v", got, err)
+	}
+	if seen.Load() != "g.f" {
+		t.Errorf("OnSuccess was told of %v", seen.Load())
+	}
+}
+
 func TestSwitchWithoutACase(t *testing.T) {
 	d := engine.New[engine.NoParams]("d")
 	sw := engine.Switch(engine.After(d.Run(), "n", func(context.Context, run) (int, error) { return 3, nil }), "route", func(n int) int { return n })

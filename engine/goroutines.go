@@ -8,13 +8,13 @@ const keptGoroutines = 64
 // A crew runs functions beside one another, each as soon as a processor is free for it, in as few goroutines as that takes: one that has
 // run a function takes the next itself, and before it begins it sees to it that another one is awake for the rest. So functions that
 // return at once are run in a row, on stacks that have grown already, and those that wait hold up nobody: whenever some are left, a
-// goroutine is ready to run that takes them.
+// goroutine is ready to run that takes them. A function that returns with its thread locked hands that on to the next: see [body].
 type crew struct {
 	mu     sync.Mutex
-	todo   []func() // the first comes first
-	first  int      // where it is in todo
-	idle   []*hand  // the last to lie down is woken first: its stack is still warm
-	waking bool     // somebody is on the way who will look at todo
+	queue  []func() // what nobody has taken yet, from next on
+	next   int
+	idle   []*hand // the last to lie down is woken first: its stack is still warm
+	waking bool    // somebody is on the way who will look at queue
 	over   bool
 }
 
@@ -27,12 +27,12 @@ func newCrew() *crew { return &crew{} }
 func (c *crew) run(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.first > len(c.todo)/2 && c.first >= keptGoroutines {
-		c.todo = c.todo[:copy(c.todo, c.todo[c.first:])]
-		clear(c.todo[len(c.todo):cap(c.todo)])
-		c.first = 0
+	if c.next > len(c.queue)/2 && c.next >= keptGoroutines {
+		c.queue = c.queue[:copy(c.queue, c.queue[c.next:])]
+		clear(c.queue[len(c.queue):cap(c.queue)])
+		c.next = 0
 	}
-	c.todo = append(c.todo, f)
+	c.queue = append(c.queue, f)
 	c.rouse()
 }
 
@@ -70,11 +70,11 @@ func (c *crew) take(h *hand, roused bool) func() {
 		if roused {
 			c.waking = false
 		}
-		if c.first < len(c.todo) {
-			f := c.todo[c.first]
-			c.todo[c.first] = nil
-			if c.first++; c.first == len(c.todo) {
-				c.todo, c.first = c.todo[:0], 0
+		if c.next < len(c.queue) {
+			f := c.queue[c.next]
+			c.queue[c.next] = nil
+			if c.next++; c.next == len(c.queue) {
+				c.queue, c.next = c.queue[:0], 0
 			} else {
 				c.rouse()
 			}

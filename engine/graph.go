@@ -99,6 +99,21 @@ func (g *graph) fail(where, format string, args ...any) {
 	g.errs = append(g.errs, &DefinitionError{DAG: g.spec.DAG, Where: where, Err: fmt.Errorf(format, args...)})
 }
 
+// failEach notes err, or each of the errors that are joined in it; what goes before each.
+func (g *graph) failEach(where, what string, err error) {
+	if err == nil {
+		return
+	}
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		g.fail(where, "%s%w", what, err)
+		return
+	}
+	for _, one := range many.Unwrap() {
+		g.failEach(where, what, one)
+	}
+}
+
 // A DefinitionError is something wrong with a DAG as it is written.
 type DefinitionError struct {
 	DAG   string

@@ -18,6 +18,14 @@ func branched(opts ...TaskOption) noDAG {
 	return d
 }
 
+// firstWaits is First of a and b with a rule over w, which it waits for.
+func firstWaits(r TriggerRule) noDAG {
+	d := New[NoParams]("d")
+	a, b, w := After(d.Run(), "a", number), After(d.Run(), "b", number), After(d.Run(), "w", number)
+	FirstOf("f", []In[int]{a, b}, Waits(w), Rule(r))
+	return d
+}
+
 func switched() noDAG {
 	d := New[NoParams]("d")
 	sw := Switch(After(d.Run(), "a", number), "route", func(n int) int { return n })
@@ -130,6 +138,10 @@ func TestMachineBranchesAndMore(t *testing.T) {
 		{"the other one", branched(), "start; ok a 0; ok choose " + no, "running a=success choose=success y=skipped n=queued join=none end=none"},
 		{"First joins them", branched(), "start; ok a 1; ok choose " + yes + "; ok y 1; ok join {\"taken\":\"y\",\"value\":1}; ok end", "success a=success choose=success y=success n=skipped join=success end=success"},
 		{"First of a failure", branched(), "start; ok a 1; ok choose " + yes + "; fail y", "failed a=success choose=success y=failed n=skipped join=upstream_failed end=upstream_failed"},
+		{"First with a rule: what it waits for may fail", firstWaits(AllDone), "start; skip a; ok b 1; fail w; ok f {\"taken\":\"b\",\"value\":1}", "success a=skipped b=success w=failed f=success"},
+		{"First with a rule: its handles may not", firstWaits(AllDone), "start; fail a; ok b 1; ok w 1", "failed a=failed b=success w=success f=upstream_failed"},
+		{"First with a rule: its handles may not all be skipped", firstWaits(AllDone), "start; skip a; skip b; ok w 1", "success a=skipped b=skipped w=success f=skipped"},
+		{"First with a rule that cannot hold", firstWaits(AllFailed), "start; ok a 1; ok b 1; ok w 1", "success a=success b=success w=success f=skipped"},
 		{"First of skips", branched(), "start; ok a 1; ok choose " + yes + "; skip y", "success a=success choose=success y=skipped n=skipped join=skipped end=skipped"},
 		{"a way that there is not fails the branch", branched(), `start; ok a 1; ok choose {"taken":"maybe","value":1}`, "failed a=success choose=failed y=upstream_failed n=upstream_failed join=upstream_failed end=upstream_failed"},
 		{"a cleared branch may go the other way", branched(), "start; ok a 1; ok choose " + yes + "; ok y 1; ok join {\"taken\":\"y\",\"value\":1}; ok end; clear choose y n join end; start; ok choose " + no,

@@ -9,6 +9,7 @@ func (m *machine) settleTask(t *Task) {
 		return
 	}
 	if t.over != nil && !st.Mapped {
+		m.split(t, st)
 		if st.Instances[0].State != None || !m.expand(t, st) {
 			return
 		}
@@ -67,6 +68,22 @@ func (m *machine) expand(t *Task, st *TaskStates) bool {
 	}
 	m.touchDown(t)
 	return true
+}
+
+// split gives a task that was upstream_failed as a whole the elements of what it is mapped over element by element, once there are any: it
+// shows the same whether its upstreams failed before or after. All of them are upstream_failed, so nothing follows.
+func (m *machine) split(t *Task, st *TaskStates) {
+	whole, from := st.Instances[0], &m.states.Tasks[t.over.index]
+	if whole.State != UpstreamFailed || t.overAll || !from.Mapped {
+		return
+	}
+	st.Mapped = true
+	st.Instances = make([]Instance, len(from.Instances))
+	why := m.blame(t, -1)
+	for i := range st.Instances {
+		st.Instances[i].Try = whole.Try
+		m.decide(t, &st.Instances[i], i, UpstreamFailed, why)
+	}
 }
 
 // noList says why a mapped task has no list.

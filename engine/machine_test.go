@@ -25,6 +25,15 @@ func fan(opts ...TaskOption) noDAG {
 	return d
 }
 
+// fanBeside is list → m → n → o, element by element, where n waits for w too.
+func fanBeside() noDAG {
+	d := New[NoParams]("d")
+	w := After(d.Run(), "w", number)
+	n := Map(Map(After(d.Run(), "list", numbers), "m", same), "n", same, Waits(w))
+	Map(n, "o", same)
+	return d
+}
+
 func settledPair() noDAG {
 	d := New[NoParams]("d")
 	a := After(d.Run(), "a", number)
@@ -59,6 +68,12 @@ func TestMachine(t *testing.T) {
 		{"a skip decides all that follows", chain(), "start; skip a", "success a=skipped b=skipped c=skipped"},
 
 		{"elements follow the list", fan(), "start; ok list [1,2]", "running list=success m[0]=queued m[1]=queued n[0]=none n[1]=none all=none"},
+		{"what fails beside a mapped task, after it has its elements", fanBeside(), "start; ok list [1,2]; fail w",
+			"running w=failed list=success m[0]=queued m[1]=queued n[0]=upstream_failed n[1]=upstream_failed o[0]=upstream_failed o[1]=upstream_failed"},
+		{"what fails beside a mapped task counts at once", fanBeside(), "start; fail w", "running w=failed list=queued m=none n=upstream_failed o=upstream_failed"},
+		{"what has failed beside a mapped task, before it has its elements", fanBeside(), "start; fail w; ok list [1,2]",
+			"running w=failed list=success m[0]=queued m[1]=queued n[0]=upstream_failed n[1]=upstream_failed o[0]=upstream_failed o[1]=upstream_failed"},
+		{"what has failed beside a mapped task without a list", fanBeside(), "start; fail w; fail list", "failed w=failed list=failed m=upstream_failed n=upstream_failed o=upstream_failed"},
 		{"element i waits for element i only", fan(), "start; ok list [1,2]; ok m[1] 1", "running list=success m[0]=queued m[1]=success n[0]=none n[1]=queued all=none"},
 		{"the reader waits for all", fan(), "start; ok list [1,2]; ok m[1] 1; ok m[0] 1; ok n[1] 1; ok n[0] 1", "running list=success m[0]=success m[1]=success n[0]=success n[1]=success all=queued"},
 		{"one element that fails", fan(), "start; ok list [1,2]; fail m[0]; ok m[1] 1; ok n[1] 1", "failed list=success m[0]=failed m[1]=success n[0]=upstream_failed n[1]=success all=upstream_failed"},

@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // DefaultQueue is the queue of tasks that name none. Every worker serves it unless told otherwise.
 const DefaultQueue = "default"
@@ -41,9 +44,8 @@ func Schedule(spec, zone string) DAGOption {
 			zone = "UTC"
 		}
 		g.spec.Schedule, g.spec.Zone = spec, zone
-		if _, err := ParseSchedule(spec, zone); err != nil {
-			g.fail(g.where, "%v", err)
-		}
+		_, err := ParseSchedule(spec, zone)
+		g.failEach(g.where, "", err)
 	})
 }
 
@@ -267,9 +269,7 @@ func Virtual(known func() []VirtualSpec) TaskOption {
 }
 
 func (r Retry) applyTask(t *Task) {
-	if err := r.Validate(); err != nil {
-		t.g.fail(t.where, "task %q: %v", t.spec.ID, err)
-	}
+	t.g.failEach(t.where, fmt.Sprintf("task %q: ", t.spec.ID), r.Validate())
 	t.retry, t.spec.Retry = &r, r
 }
 

@@ -23,21 +23,28 @@ type Retry struct {
 
 // Validate returns an [*InvalidError] that names the first field that is out of range and what it may be, or nil.
 func (r Retry) Validate() error {
-	switch {
-	case r.Max < 0:
-		return &InvalidError{"retry.max", fmt.Sprintf("is %d; give the number of retries, 0 for none", r.Max)}
-	case r.Initial < 0:
-		return &InvalidError{"retry.initial", fmt.Sprintf("is %s; give a delay of 0 or more", r.Initial)}
-	case r.MaxDelay < 0:
-		return &InvalidError{"retry.max_delay", fmt.Sprintf("is %s; give the longest delay, or 0 for %s", r.MaxDelay, DefaultMaxDelay)}
-	case r.Initial > r.maxDelay():
-		return &InvalidError{"retry.max_delay", fmt.Sprintf("%s is less than the initial delay of %s; raise the one or lower the other", r.maxDelay(), r.Initial)}
-	case r.Multiplier != 0 && !(r.Multiplier >= 1) || math.IsInf(r.Multiplier, 1):
-		return &InvalidError{"retry.multiplier", fmt.Sprintf("is %v; give 1 for a constant delay, more for a growing one", r.Multiplier)}
-	case !(r.Jitter >= 0 && r.Jitter <= 1):
-		return &InvalidError{"retry.jitter", fmt.Sprintf("is %v; give a fraction from 0 (none) to 1", r.Jitter)}
+	var errs []error
+	refuse := func(field, format string, args ...any) {
+		errs = append(errs, &InvalidError{field, fmt.Sprintf(format, args...)})
 	}
-	return nil
+	if r.Max < 0 {
+		refuse("retry.max", "is %d; give the number of retries, 0 for none", r.Max)
+	}
+	if r.Initial < 0 {
+		refuse("retry.initial", "is %s; give a delay of 0 or more", r.Initial)
+	}
+	if r.MaxDelay < 0 {
+		refuse("retry.max_delay", "is %s; give the longest delay, or 0 for %s", r.MaxDelay, DefaultMaxDelay)
+	} else if r.Initial > r.maxDelay() {
+		refuse("retry.max_delay", "%s is less than the initial delay of %s; raise the one or lower the other", r.maxDelay(), r.Initial)
+	}
+	if r.Multiplier != 0 && !(r.Multiplier >= 1) || math.IsInf(r.Multiplier, 1) {
+		refuse("retry.multiplier", "is %v; give 1 for a constant delay, more for a growing one", r.Multiplier)
+	}
+	if !(r.Jitter >= 0 && r.Jitter <= 1) {
+		refuse("retry.jitter", "is %v; give a fraction from 0 (none) to 1", r.Jitter)
+	}
+	return errors.Join(errs...)
 }
 
 // Delay returns how long to wait between try n (the first is 1) and try n+1: the smaller of Initial·Multiplier^(n−1)

@@ -94,6 +94,34 @@ func TestRetriesClearAndMark(t *testing.T) {
 	sameStates(t, v, map[string]string{"flaky": "success", "hopeless": "failed", "last": "upstream_failed"})
 }
 
+// tellsEnds is a store that tells of each run that has ended.
+type tellsEnds struct {
+	engine.Store
+	ended chan int64
+}
+
+func (s tellsEnds) Transition(ctx context.Context, t engine.Transition) error {
+	var ended []int64
+	decide := t.Decide
+	t.Decide = func(now time.Time, rows []engine.RunRow, found engine.Found) ([]engine.RunChange, error) {
+		changes, err := decide(now, rows, found)
+		ended = ended[:0]
+		for _, c := range changes {
+			if c.State.Terminal() {
+				ended = append(ended, c.Key)
+			}
+		}
+		return changes, err
+	}
+	err := s.Store.Transition(ctx, t)
+	for _, key := range ended {
+		if err == nil {
+			s.ended <- key
+		}
+	}
+	return err
+}
+
 func BenchmarkMemory(b *testing.B) {
 	d := engine.New[engine.NoParams]("fan", engine.MaxActiveTasks(engine.Unlimited))
 	for i := range 100 {
@@ -103,12 +131,12 @@ func BenchmarkMemory(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	store := enginetest.NewStore(quartz.NewReal())
+	ctx, cancel := context.WithCancel(context.Background())
+	store := tellsEnds{enginetest.NewStore(quartz.NewReal()), make(chan int64)}
 	r, err := engine.NewRuntime(engine.Config{Store: store, Catalog: catalog, Log: slog.New(slog.DiscardHandler), Slots: 200})
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
 	<-r.Ready()
@@ -117,12 +145,8 @@ func BenchmarkMemory(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		for {
-			rows, _ := store.RunsByKey(ctx, []int64{row.Key})
-			if rows[0].State.Terminal() {
-				break
-			}
-			time.Sleep(100 * time.Microsecond)
+		for ended := int64(0); ended != row.Key; {
+			ended = <-store.ended
 		}
 	}
 	cancel()

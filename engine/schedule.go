@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -44,15 +45,21 @@ const scheduleForms = "give five cron fields (minute hour day month weekday), @h
 // ParseSchedule reads a schedule: five cron fields or one of @hourly, @daily (@midnight), @weekly, @monthly, @quarterly
 // and @yearly (@annually), all by the clock of the named zone; @once; "@every d" with d in whole seconds as
 // [time.ParseDuration] reads it; or nothing (also "@none"), for which the timetable is nil. The zone is an IANA name, UTC
-// when it is empty. What it cannot read gives an [*InvalidError] of schedule or timezone.
+// when it is empty. What it cannot read gives an [*InvalidError] of schedule, of timezone, or both joined.
 //
 // In a cron, weekday 7 is Sunday as 0 is; a day matches when day of month or weekday does where both are restricted.
 // For what happens when the clocks change see the comment of the type cron.
 func ParseSchedule(spec, zone string) (Timetable, error) {
 	loc, err := LoadZone(zone)
 	if err != nil {
-		return nil, err
+		_, also := parseIn(spec, time.UTC)
+		return nil, errors.Join(also, err)
 	}
+	return parseIn(spec, loc)
+}
+
+// parseIn is ParseSchedule in a zone that there is. Whether it errs does not depend on the zone.
+func parseIn(spec string, loc *time.Location) (Timetable, error) {
 	spec = strings.TrimSpace(spec)
 	if named, ok := namedCrons[spec]; ok {
 		return parseCron(named, loc)

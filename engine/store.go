@@ -35,7 +35,7 @@ type Registry interface {
 	// given. A DAG seen for the first time gets RegisteredAt = now. A version seen for the first time is stored with its
 	// Spec.
 	Register(ctx context.Context, dags []DAGRecord) ([]DAGStatus, error)
-	// SetPaused pauses or unpauses a DAG. ErrNotFound when there is none of that id.
+	// SetPaused pauses or unpauses a DAG; one that is so already stays as it is, UnpausedAt included. ErrNotFound when there is none of that id.
 	SetPaused(ctx context.Context, dag string, paused bool, acts ...AuditEntry) error
 	// SetRunNote and SetTaskNote set what people have noted; "" takes a note away. ErrNotFound when there is no such run.
 	SetRunNote(ctx context.Context, run int64, note, by string, acts ...AuditEntry) error

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 )
 
 // AuditStore keeps what people have done. There is no method that only adds an entry: an entry is given with the change that it tells of (to
 // the method that makes it, in [NewRun].Acts or in [RunChange].Acts) and stored in that change's transaction, so that there is never one
-// without the other. A change that fails, or that finds nothing to change, leaves none.
+// without the other. A change that fails, or that finds all as it was to be already, leaves none.
 type AuditStore interface {
 	// Audit returns the entries that fit, in the order asked for, and how many fit in all.
 	Audit(ctx context.Context, f AuditFilter) ([]AuditEntry, int, error)
@@ -71,8 +73,19 @@ type AuditFilter struct {
 	OrderBy []string
 }
 
+// Check refuses a pattern that cannot be, with an [InvalidError] that names the field. Stores ask it.
+func (m AuditMatch) Check() error {
+	for _, p := range m.Patterns {
+		escapes := len(p) - len(strings.TrimRight(p, `\`))
+		if escapes%2 == 1 {
+			return &InvalidError{Field: m.Field + " pattern", Message: fmt.Sprintf(`%q ends in a \ that takes nothing as it is; write \\ for a \`, p)}
+		}
+	}
+	return nil
+}
+
 // An AuditMatch asks that a field of an entry is not empty and fits one of several patterns, as of SQL's LIKE: % is any text, _ one character,
-// and \ takes the next as it is.
+// and \ takes the next as it is: a pattern does not end in one that is not taken itself.
 type AuditMatch struct {
 	Field    string // "dag_id", "run_id", "task_id", "owner" or "event"
 	Patterns []string

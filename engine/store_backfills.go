@@ -12,9 +12,10 @@ type BackfillStore interface {
 	CreateBackfill(ctx context.Context, b NewBackfill) (int64, []Created, error)
 	// AdoptRuns makes existing runs part of a backfill (reprocessing).
 	AdoptRuns(ctx context.Context, backfill int64, runs []int64) error
+	// SetBackfillPaused pauses an open backfill, or lets it go on. ErrConflict when it has ended.
 	SetBackfillPaused(ctx context.Context, id int64, paused bool, acts ...AuditEntry) error
-	// EndBackfill sets its completion time if it has none, and cancelled with it. It is paused no more: a run of it that is
-	// cleared later can start.
+	// EndBackfill sets its completion time, and cancelled with it. It is paused no more: a run of it that is cleared later can
+	// start. ErrConflict when it has ended already: it stays as it ended, and of two who end it at once one is told so.
 	EndBackfill(ctx context.Context, id int64, cancelled bool, acts ...AuditEntry) error
 	// FinishBackfills ends the open backfills of which every run is over and returns their ids. A paused one stays open.
 	FinishBackfills(ctx context.Context) ([]int64, error)

@@ -10,7 +10,7 @@ type Decide func(now time.Time, runs []RunRow, found Found) ([]RunChange, error)
 // Found tells, of what a transition's caller believed, what is still so under the locks of its runs. Who was frozen between reading and
 // deciding finds here that the world has moved on.
 type Found struct {
-	Held   []bool // for each of Ends: it still held its lease
+	Held   []bool // for each of Ends: it still held its lease; of one that is there twice the first says so
 	Due    []bool // for each of Timers: it is still set, for the same time
 	Wait   []bool // for each of Waits: its instance still waits for the same, since the same time
 	Worker bool   // Worker has a row, and keeps it until the transition is over

@@ -142,7 +142,7 @@ func TestReadingTheAuditLog(t *testing.T) {
 func TestThePagesOfTheAuditLogFollowEachOther(t *testing.T) {
 	base, store := features(t)
 	for i := range 120 {
-		if err := store.SetPaused(t.Context(), showcase.Scores, false, engine.AuditEntry{Event: "patch_dag", By: "many", DAG: showcase.Scores, MapIndex: -1, Extra: fmt.Appendf(nil, `{"n":%d}`, i)}); err != nil {
+		if err := store.SetPaused(t.Context(), showcase.Scores, i%2 == 0, engine.AuditEntry{Event: "patch_dag", By: "many", DAG: showcase.Scores, MapIndex: -1, Extra: fmt.Appendf(nil, `{"n":%d}`, i)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -85,6 +85,9 @@ func fitting(all []engine.AuditEntry, f engine.AuditFilter) ([]engine.AuditEntry
 		if auditTexts[m.Field] == nil {
 			return nil, fmt.Errorf("match of the audit log by %q: there is no such field", m.Field)
 		}
+		if err := m.Check(); err != nil {
+			return nil, fmt.Errorf("match of the audit log: %w", err)
+		}
 		matches[i] = liker(m.Patterns, m.Fold)
 	}
 	is := func(want, have string) bool { return want == "" || want == have }

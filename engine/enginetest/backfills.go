@@ -68,6 +68,12 @@ func (s *Store) AdoptRuns(ctx context.Context, id int64, runs []int64) error {
 // SetBackfillPaused implements engine.BackfillStore.
 func (s *Store) SetBackfillPaused(ctx context.Context, id int64, paused bool, acts ...engine.AuditEntry) error {
 	return s.changeBackfill(ctx, "SetBackfillPaused", id, func(b *backfill, now time.Time) error {
+		if b.row.CompletedAt != nil {
+			return fmt.Errorf("backfill %d has ended: %w", id, engine.ErrConflict)
+		}
+		if b.row.Paused == paused {
+			return nil
+		}
 		b.row.Paused, b.row.UpdatedAt = paused, now
 		s.note(acts, now)
 		return nil
@@ -77,10 +83,10 @@ func (s *Store) SetBackfillPaused(ctx context.Context, id int64, paused bool, ac
 // EndBackfill implements engine.BackfillStore.
 func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool, acts ...engine.AuditEntry) error {
 	return s.changeBackfill(ctx, "EndBackfill", id, func(b *backfill, now time.Time) error {
-		if b.row.CompletedAt == nil {
-			b.row.CompletedAt, b.row.UpdatedAt, b.row.Cancelled = &now, now, cancelled
+		if b.row.CompletedAt != nil {
+			return fmt.Errorf("backfill %d has ended: %w", id, engine.ErrConflict)
 		}
-		b.row.Paused = false
+		b.row.CompletedAt, b.row.UpdatedAt, b.row.Cancelled, b.row.Paused = &now, now, cancelled, false
 		s.note(acts, now)
 		return nil
 	})

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidemill/tidemill/engine"
@@ -12,6 +13,23 @@ var auditCases = []conformanceCase{
 	{"an entry is stored as given, with an id and the time of the change", auditStored},
 	{"each change leaves its entry", auditChanges},
 	{"what fails, or finds nothing to change, leaves no entry", auditFailures},
+	{"what is so already is left as it is, and leaves no entry", auditNothingNew},
+	{"of many who end one backfill at once one does, and leaves its entry", func(f *fixture) {
+		f.dag("d", 0)
+		id, _ := f.backfill("d", 0, 1)
+		var ended atomic.Int32
+		f.atOnce(8, func(int) error {
+			err := f.EndBackfill(f.ctx, id, true, acts("end")...)
+			if err == nil {
+				ended.Add(1)
+			} else if errors.Is(err, engine.ErrConflict) {
+				err = nil
+			}
+			return err
+		})
+		equal(f, "ended it", ended.Load(), 1)
+		equal(f, "entries", f.events(engine.AuditFilter{}), []string{"end"})
+	}},
 	{"an error of a decision leaves no entry", func(f *fixture) {
 		run := f.running("d")
 		no := errors.New("no")
@@ -28,7 +46,7 @@ var auditCases = []conformanceCase{
 	{"a page of entries is cut out of those that fit", func(f *fixture) {
 		f.dag("d", 0)
 		for i := range 5 {
-			f.ok(f.SetPaused(f.ctx, "d", true, acts(fmt.Sprint("e", i))...))
+			f.act(acts(fmt.Sprint("e", i))[0])
 		}
 		page, total, err := f.Audit(f.ctx, engine.AuditFilter{NotEvents: []string{"e1"}, Limit: 2, Offset: 1})
 		f.ok(err)
@@ -160,6 +178,46 @@ func auditFailures(f *fixture) {
 	equal(f, "entries", f.events(engine.AuditFilter{}), []string{})
 }
 
+// act makes some change that leaves an entry.
+func (f *fixture) act(a engine.AuditEntry) {
+	f.Helper()
+	f.ok(f.EmitAsset(f.ctx, engine.AssetEvent{Asset: "a", MapIndex: -1}, a))
+}
+
+func auditNothingNew(f *fixture) {
+	run := f.running("d")
+	f.ok(f.RegisterStreams(f.ctx, []engine.StreamRecord{{Name: "s", Replicas: 1}}))
+	id, _ := f.backfill("d", 0, 1)
+	task := plain(run, "t")
+	for _, c := range []struct {
+		what string
+		do   func(by string, a ...engine.AuditEntry) error
+	}{
+		{"pause", func(_ string, a ...engine.AuditEntry) error { return f.SetPaused(f.ctx, "d", true, a...) }},
+		{"unpause", func(_ string, a ...engine.AuditEntry) error { return f.SetPaused(f.ctx, "d", false, a...) }},
+		{"run note", func(by string, a ...engine.AuditEntry) error { return f.SetRunNote(f.ctx, run, "n", by, a...) }},
+		{"no run note", func(by string, a ...engine.AuditEntry) error { return f.SetRunNote(f.ctx, run, "", by, a...) }},
+		{"task note", func(by string, a ...engine.AuditEntry) error { return f.SetTaskNote(f.ctx, task, "n", by, a...) }},
+		{"no task note", func(by string, a ...engine.AuditEntry) error { return f.SetTaskNote(f.ctx, task, "", by, a...) }},
+		{"pool", func(_ string, a ...engine.AuditEntry) error {
+			return f.SetPool(f.ctx, engine.Pool{Name: "p", Slots: 1}, a...)
+		}},
+		{"pool with words", func(_ string, a ...engine.AuditEntry) error {
+			return f.SetPool(f.ctx, engine.Pool{Name: "p", Slots: 1, Description: "words"}, a...)
+		}},
+		{"stream", func(_ string, a ...engine.AuditEntry) error { return f.SetStreamPaused(f.ctx, "s", true, a...) }},
+		{"stream again", func(_ string, a ...engine.AuditEntry) error { return f.SetStreamPaused(f.ctx, "s", false, a...) }},
+		{"pause backfill", func(_ string, a ...engine.AuditEntry) error { return f.SetBackfillPaused(f.ctx, id, true, a...) }},
+		{"resume backfill", func(_ string, a ...engine.AuditEntry) error { return f.SetBackfillPaused(f.ctx, id, false, a...) }},
+	} {
+		f.ok(c.do("ann", acts(c.what)...))
+		unpaused := got[engine.DAGStatus](f)(f.DAGStatus(f.ctx, "d")).UnpausedAt
+		f.ok(c.do("bob", acts(c.what)...))
+		f.sameTime("unpaused at", got[engine.DAGStatus](f)(f.DAGStatus(f.ctx, "d")).UnpausedAt, unpaused)
+		equal(f, "entries of "+c.what, len(f.events(engine.AuditFilter{Events: []string{c.what}})), 1)
+	}
+}
+
 // auditSample stores entries that differ.
 func auditSample(f *fixture) {
 	f.dag("d", 0)
@@ -170,7 +228,7 @@ func auditSample(f *fixture) {
 		{Event: "e3", By: "ann", DAG: "daily%report", MapIndex: -1},
 		{Event: "e4", MapIndex: -1, Extra: []byte(`{"x":1}`)},
 	} {
-		f.ok(f.SetPaused(f.ctx, "d", true, a))
+		f.act(a)
 	}
 }
 
@@ -203,11 +261,18 @@ func auditFilters(f *fixture) {
 		{"pattern by case", match("dag_id", false, "daily%"), []string{"e1", "e3"}},
 		{"pattern with one character", match("dag_id", false, "daily_report"), []string{"e1", "e3"}},
 		{"pattern with an escape", match("dag_id", false, `daily\%report`), []string{"e3"}},
+		{"pattern that ends in what is taken as it is", match("dag_id", false, `x\\`), []string{}},
 		{"one of several patterns", match("event", false, "e1", "%4"), []string{"e1", "e4"}},
 		{"what is not there fits no pattern", match("owner", true, "%"), []string{"e1", "e2", "e3"}},
 		{"two patterns", engine.AuditFilter{Match: []engine.AuditMatch{{Field: "run_id", Patterns: []string{"r%"}}, {Field: "task_id", Patterns: []string{"l%"}}, {Field: "owner", Patterns: []string{"b%"}}}}, []string{"e1"}},
 	} {
 		equal(f, c.what, f.events(c.filter), c.want)
+	}
+	for _, bad := range []string{`\`, `x\`, `%\\\`} {
+		_, _, err := f.Audit(f.ctx, match("owner", true, "%", bad))
+		if invalid, ok := errors.AsType[*engine.InvalidError](err); !ok || invalid.Field != "owner pattern" {
+			f.Errorf("pattern %q: error is %v, want an InvalidError of the owner pattern", bad, err)
+		}
 	}
 	if _, _, err := f.Audit(f.ctx, match("extra", false, "%")); err == nil {
 		f.Error("a match by a field that there is not")
@@ -241,7 +306,7 @@ func auditOrders(f *fixture) {
 func auditPruned(f *fixture) {
 	f.dag("d", 0)
 	for i := range 4 {
-		f.ok(f.SetPaused(f.ctx, "d", true, acts(fmt.Sprint("e", i))...))
+		f.act(acts(fmt.Sprint("e", i))[0])
 	}
 	all := f.entries(engine.AuditFilter{})
 	at := all[3].At
@@ -250,7 +315,7 @@ func auditPruned(f *fixture) {
 	equal(f, "the rest", got[int](f)(f.PruneAudit(f.ctx, at, 9)), 1)
 	equal(f, "none", got[int](f)(f.PruneAudit(f.ctx, at, 9, acts("again")...)), 0)
 	equal(f, "left", f.events(engine.AuditFilter{}), []string{"e3", "prune"})
-	f.ok(f.SetPaused(f.ctx, "d", true, acts("next")...))
+	f.act(acts("next")[0])
 	if have := f.entries(engine.AuditFilter{}); have[2].ID <= have[1].ID {
 		f.Errorf("ids %d, %d do not rise", have[1].ID, have[2].ID)
 	}

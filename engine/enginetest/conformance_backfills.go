@@ -54,16 +54,26 @@ var backfillCases = []conformanceCase{
 		equal(f, "paused: nobody could resume it, and a run of it that is cleared would never start", first.Paused, false)
 		equal(f, "cancelled", first.Cancelled, true)
 		equal(f, "ended", first.CompletedAt != nil, true)
-		f.ok(f.EndBackfill(f.ctx, id, false))
+		f.conflict("another end", f.EndBackfill(f.ctx, id, false))
+		f.conflict("a pause after the end", f.SetBackfillPaused(f.ctx, id, true))
+		equal(f, "paused after the end", f.getBackfill(id).Paused, false)
 		equal(f, "cancelled still", f.getBackfill(id).Cancelled, true)
 		f.sameTime("completed at", f.getBackfill(id).CompletedAt, first.CompletedAt)
 		other, _ := f.backfill("d", 0, 1)
 		f.ok(f.EndBackfill(f.ctx, other, false))
-		f.ok(f.EndBackfill(f.ctx, other, true))
+		f.conflict("its cancel", f.EndBackfill(f.ctx, other, true))
 		equal(f, "one that had completed is cancelled", f.getBackfill(other).Cancelled, false)
 	}},
 	{"open backfills of which every run is over are finished", backfillFinishes},
 	{"backfills are filtered and paged", backfillLists},
+}
+
+// conflict reports an error that is not engine.ErrConflict.
+func (f *fixture) conflict(what string, err error) {
+	f.Helper()
+	if !errors.Is(err, engine.ErrConflict) {
+		f.Errorf("%s: error is %v, want ErrConflict", what, err)
+	}
 }
 
 func (f *fixture) getBackfill(id int64) engine.BackfillRow {

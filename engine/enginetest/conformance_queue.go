@@ -119,6 +119,27 @@ var queueCases = []conformanceCase{
 		f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{handOver(run, w)}})
 		equal(f, "claimed", tasksOf(f.claimAs(engine.ClaimRequest{Worker: w, Slots: 5, DAGs: []engine.ClaimDAG{{ID: "d", Room: 5, MaxActive: 1}}})), []string{})
 	}},
+	{"an item handed over before there was a limit counts against it", func(f *fixture) {
+		for what, limit := range map[string]engine.ClaimDAG{
+			"tasks of the DAG": {MaxActive: 2}, "tasks of one kind": {TaskLimits: map[string]int{"handed": 2}},
+		} {
+			dag := "d of " + what
+			run, w := f.running(dag), f.join("w")
+			it := handOver(run, w)
+			it.DAG, it.Free = dag, true
+			f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{it}}) // the next takes its row
+			next := it
+			next.MapIndex, next.Lease = 5, uuid.New()
+			f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{next}}, engine.Lease{TaskKey: it.TaskKey, ID: it.Lease})
+			for i := range 2 {
+				one := ready(dag, run, "handed")
+				one.MapIndex = i
+				f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{one}})
+			}
+			limit.ID, limit.Room = dag, 5
+			equal(f, what, len(f.claimAs(engine.ClaimRequest{Worker: w, Slots: 5, DAGs: []engine.ClaimDAG{limit}})), 1)
+		}
+	}},
 	{"cancel asks the worker of a leased row", func(f *fixture) {
 		run, w := f.running("d"), f.join("w")
 		a, b := f.lease(w, "d", run, "a"), f.lease(w, "d", run, "b")

@@ -51,6 +51,22 @@ var transitionCases = []conformanceCase{
 		f.sameTime("started at", f.row(run).StartedAt, &at)
 		equal(f, "started again", f.start(5, "d"), []int64{run})
 	}},
+	{"a lease that is listed twice ends once, as the first", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		a, b := f.lease(w, "d", run, "a"), f.lease(w, "d", run, "b")
+		stale := engine.Lease{TaskKey: b.TaskKey, ID: uuid.New()}
+		equal(f, "held", f.change(engine.RunChange{Key: run}, b, a, b, stale, b, a), []bool{true, true, false, false, false, false})
+		equal(f, "queue", f.inQueue(run), []string{})
+		equal(f, "held again", f.change(engine.RunChange{Key: run}, a, a), []bool{false, false})
+	}},
+	{"a lease that is listed twice ends before what is queued in its place", func(f *fixture) {
+		run, w := f.running("d"), f.join("w")
+		l := f.lease(w, "d", run, "a")
+		it := handOver(run, w)
+		it.Free = true
+		equal(f, "held", f.change(engine.RunChange{Key: run, Enqueue: []engine.QueueItem{it}}, l, l), []bool{true, false})
+		equal(f, "queue", f.inQueue(run), []string{"handed"})
+	}},
 	{"a change of some of the runs leaves the others", func(f *fixture) {
 		a := f.running("d")
 		b := f.run("d")

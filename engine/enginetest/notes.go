@@ -14,7 +14,7 @@ type note struct{ text, by string }
 func (s *Store) SetRunNote(ctx context.Context, key int64, text, by string, acts ...engine.AuditEntry) error {
 	return exec(ctx, s, "SetRunNote", func(now time.Time) error {
 		r, err := s.run(key)
-		if err == nil {
+		if err == nil && r.row.Note != text {
 			r.row.Note, r.noteBy = text, by
 			s.note(acts, now)
 		}
@@ -28,6 +28,9 @@ func (s *Store) SetTaskNote(ctx context.Context, key engine.TaskKey, text, by st
 		r, err := s.run(key.Run)
 		if err != nil {
 			return err
+		}
+		if r.notes[key].text == text {
+			return nil
 		}
 		s.note(acts, now)
 		if text == "" {

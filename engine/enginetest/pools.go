@@ -37,6 +37,9 @@ func (s *Store) usePool(it *item, sign int) {
 func (s *Store) SetPool(ctx context.Context, p engine.Pool, acts ...engine.AuditEntry) error {
 	return exec(ctx, s, "SetPool", func(now time.Time) error {
 		old := s.pool(p.Name)
+		if old.set && old.Pool == p {
+			return nil
+		}
 		old.Pool, old.set = p, true
 		s.note(acts, now)
 		return nil

@@ -91,6 +91,9 @@ func (s *Store) SetPaused(ctx context.Context, id string, paused bool, acts ...e
 		if err != nil {
 			return err
 		}
+		if d.status.Paused == paused {
+			return nil
+		}
 		d.status.Paused = paused
 		if !paused {
 			d.status.UnpausedAt = &now

@@ -142,6 +142,9 @@ func (s *Store) SetStreamPaused(ctx context.Context, name string, paused bool, a
 		if st == nil {
 			return fmt.Errorf("stream %q: %w", name, engine.ErrNotFound)
 		}
+		if st.paused == paused {
+			return nil
+		}
 		st.paused = paused
 		s.note(acts, now)
 		return nil

@@ -56,7 +56,7 @@ func (s *Store) decide(runs []*run, t engine.Transition, now time.Time) error {
 func (s *Store) find(t engine.Transition) engine.Found {
 	f := engine.Found{Held: make([]bool, len(t.Ends)), Due: make([]bool, len(t.Timers)), Wait: make([]bool, len(t.Waits)), Worker: s.workers[t.Worker] != nil}
 	for i, l := range t.Ends {
-		f.Held[i] = s.holder(l) != nil
+		f.Held[i] = s.holder(l) != nil && !slices.Contains(t.Ends[:i], l)
 	}
 	for i, tm := range t.Timers {
 		if r := s.runs[tm.Run]; r != nil {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -67,23 +68,44 @@ func audit(ctx context.Context, tx pgx.Tx, acts []engine.AuditEntry) error {
 	return err
 }
 
-// changeBy is change with what a person's word leaves in the audit log.
-func (s *Store) changeBy(ctx context.Context, acts []engine.AuditEntry, what, sql string, args ...any) error {
-	if len(acts) == 0 {
-		return s.change(ctx, what, sql, args...)
-	}
+// A personal is a change by a person's word.
+type personal struct {
+	what string // is done, for errors
+	// sql makes the change, and touches no row when all is as asked for already.
+	sql  string
+	args []any
+	// asked looks, by the first argument, for what is to be changed: it yields a row when it is there, and whether it may be changed still.
+	// "": what sql does not touch is not there.
+	asked string
+}
+
+// changeBy makes a change and stores what it leaves in the audit log, which is nothing when it changes nothing. engine.ErrNotFound when
+// there is nothing to change, engine.ErrConflict when it may not be changed any more.
+func (s *Store) changeBy(ctx context.Context, acts []engine.AuditEntry, c personal) error {
 	err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, sql, args...)
-		if err == nil && tag.RowsAffected() == 0 {
+		tag, err := tx.Exec(ctx, c.sql, c.args...)
+		switch {
+		case err != nil:
+			return err
+		case tag.RowsAffected() > 0:
+			return audit(ctx, tx, acts)
+		case c.asked == "":
 			return final{engine.ErrNotFound}
 		}
-		if err != nil {
+		open := false
+		if err := tx.QueryRow(ctx, c.asked, c.args[0]).Scan(&open); err != nil {
+			if errors.Is(err, pgx.ErrNoRows) {
+				err = final{engine.ErrNotFound}
+			}
 			return err
 		}
-		return audit(ctx, tx, acts)
+		if !open {
+			return final{engine.ErrConflict}
+		}
+		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", c.what, err)
 	}
 	return nil
 }
@@ -220,11 +242,15 @@ func auditWhere(f *engine.AuditFilter) (*where, error) {
 		if !ok {
 			return nil, fmt.Errorf("match of the audit log by %q: there is no such field", m.Field)
 		}
+		m.Patterns = cleaned(m.Patterns)
+		if err := m.Check(); err != nil {
+			return nil, fmt.Errorf("match of the audit log: %w", err)
+		}
 		like := " LIKE ANY("
 		if m.Fold {
 			like = " ILIKE ANY("
 		}
-		w.add(column+" <> '' AND "+column+like, cleaned(m.Patterns), "::text[])")
+		w.add(column+" <> '' AND "+column+like, m.Patterns, "::text[])")
 	}
 	return w, nil
 }

@@ -87,19 +87,26 @@ func (s *Store) AdoptRuns(ctx context.Context, backfill int64, runs []int64) err
 	return nil
 }
 
+// openBackfill tells of a backfill whether it has not ended yet.
+const openBackfill = `SELECT completed_at IS NULL FROM tidemill.backfills WHERE id = $1`
+
 // SetBackfillPaused implements engine.BackfillStore.
 func (s *Store) SetBackfillPaused(ctx context.Context, id int64, paused bool, acts ...engine.AuditEntry) error {
-	return s.changeBy(ctx, acts, fmt.Sprintf("pause backfill %d (%t)", id, paused),
-		`UPDATE tidemill.backfills SET paused = $2, updated_at = now() WHERE id = $1`, id, paused)
+	return s.changeBy(ctx, acts, personal{
+		what: fmt.Sprintf("pause backfill %d (%t)", id, paused),
+		sql:  `UPDATE tidemill.backfills SET paused = $2, updated_at = now() WHERE id = $1 AND paused <> $2 AND completed_at IS NULL`, args: []any{id, paused},
+		asked: openBackfill,
+	})
 }
 
-// EndBackfill implements engine.BackfillStore. One that has ended stays as it ended.
+// EndBackfill implements engine.BackfillStore.
 func (s *Store) EndBackfill(ctx context.Context, id int64, cancelled bool, acts ...engine.AuditEntry) error {
-	return s.changeBy(ctx, acts, fmt.Sprintf("end backfill %d", id), `UPDATE tidemill.backfills SET
-			cancelled = CASE WHEN completed_at IS NULL THEN $2 ELSE cancelled END,
-			updated_at = CASE WHEN completed_at IS NULL THEN now() ELSE updated_at END,
-			completed_at = coalesce(completed_at, now()), paused = false
-		WHERE id = $1`, id, cancelled)
+	return s.changeBy(ctx, acts, personal{
+		what: fmt.Sprintf("end backfill %d", id),
+		sql: `UPDATE tidemill.backfills SET cancelled = $2, updated_at = now(), completed_at = now(), paused = false
+			WHERE id = $1 AND completed_at IS NULL`, args: []any{id, cancelled},
+		asked: openBackfill,
+	})
 }
 
 // FinishBackfills implements engine.BackfillStore.

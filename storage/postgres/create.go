@@ -111,16 +111,12 @@ func (c *creation) queue(b *pgx.Batch) {
 	var o newRunColumns
 	for i := range c.runs {
 		o.add(&c.runs[i])
-		if k := [2]string{c.runs[i].DAG, c.runs[i].RunID}; !has(at, k) {
+		k := [2]string{c.runs[i].DAG, c.runs[i].RunID}
+		if _, ok := at[k]; !ok {
 			at[k] = i
 		}
 	}
 	o.queue(b, func(key int64, dag, run string) { c.out[at[[2]string{dag, run}]].Key = key })
-}
-
-func has[K comparable, V any](m map[K]V, k K) bool {
-	_, ok := m[k]
-	return ok
 }
 
 // known errs when a DAG was never registered.

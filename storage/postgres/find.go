@@ -80,7 +80,7 @@ func queueEnds(b *pgx.Batch, ends []engine.Lease, f *found) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(i, j int) int { return compareKeys(ends[i].TaskKey, ends[j].TaskKey) })
+	slices.SortStableFunc(order, func(i, j int) int { return compareKeys(ends[i].TaskKey, ends[j].TaskKey) })
 	var keys keyColumns
 	keys.grow(len(ends))
 	leases := make(uuids, 0, len(ends))

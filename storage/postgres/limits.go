@@ -57,12 +57,15 @@ const (
 		SELECT c.dag_id, c.run_id, c.task_id, c.map_index, c.lease
 		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::int[], $5::uuid[]) AS c(dag_id, run_id, task_id, map_index, lease)`
 
-	// adoptLeases enters what is leased of DAGs and not in the ledger: it was leased when its DAG was not counted yet. This reads all
-	// tasks of the DAGs.
+	// adoptLeases enters what is leased of DAGs and not in the ledger: it was leased, or handed over, when its DAG was not counted yet. This
+	// reads all tasks of the DAGs. What was handed over is found through the runs that run, since no other has leases.
 	adoptLeases = `INSERT INTO tidemill.dag_leases (dag_id, run_id, task_id, map_index, lease)
 		SELECT q.dag_id, q.run_id, q.task_id, q.map_index, q.lease FROM tidemill.task_queue q WHERE q.dag_id = ANY($1) AND q.pool IS NULL AND NOT q.handed AND q.lease IS NOT NULL
 		UNION ALL
 		SELECT q.dag_id, q.run_id, q.task_id, q.map_index, q.lease FROM tidemill.task_queue q WHERE q.dag_id = ANY($1) AND q.pool IS NOT NULL AND q.lease IS NOT NULL
+		UNION ALL
+		SELECT r.dag_id, r.id, q.task_id, q.map_index, q.lease FROM tidemill.runs r CROSS JOIN LATERAL (SELECT q.task_id, q.map_index, q.lease
+			FROM tidemill.task_queue q WHERE q.run_id = r.id AND q.handed AND q.lease IS NOT NULL OFFSET 0) q WHERE r.dag_id = ANY($1) AND r.state = 'running'
 		ON CONFLICT DO NOTHING`
 )
 

@@ -10,13 +10,15 @@ import (
 )
 
 const (
-	setTaskNote = `INSERT INTO tidemill.task_notes (run_id, task_id, map_index, note, written_by, written_at)
+	setTaskNote = `INSERT INTO tidemill.task_notes AS n (run_id, task_id, map_index, note, written_by, written_at)
 		SELECT r.id, $2, $3, $4, $5, now() FROM tidemill.runs r WHERE r.id = $1
 		ON CONFLICT (run_id, task_id, map_index) DO UPDATE SET note = excluded.note, written_by = excluded.written_by,
-			written_at = excluded.written_at`
+			written_at = excluded.written_at
+		WHERE n.note <> excluded.note`
 
-	dropTaskNote = `WITH gone AS (DELETE FROM tidemill.task_notes WHERE run_id = $1 AND task_id = $2 AND map_index = $3)
-		SELECT FROM tidemill.runs WHERE id = $1`
+	dropTaskNote = `DELETE FROM tidemill.task_notes WHERE run_id = $1 AND task_id = $2 AND map_index = $3`
+
+	notedRun = `SELECT true FROM tidemill.runs WHERE id = $1`
 
 	// nameElement keeps the lease in place until the name is stored.
 	nameElement = `WITH held AS (SELECT run_id, task_id, map_index FROM tidemill.task_queue
@@ -27,16 +29,20 @@ const (
 
 // SetRunNote implements engine.Registry.
 func (s *Store) SetRunNote(ctx context.Context, run int64, note, by string, acts ...engine.AuditEntry) error {
-	return s.changeBy(ctx, acts, fmt.Sprintf("note run %d", run), `UPDATE tidemill.runs SET note = $2, note_by = $3 WHERE id = $1`, run, clean(note), clean(by))
+	return s.changeBy(ctx, acts, personal{
+		what: fmt.Sprintf("note run %d", run),
+		sql:  `UPDATE tidemill.runs SET note = $2, note_by = $3 WHERE id = $1 AND note <> $2`, args: []any{run, clean(note), clean(by)},
+		asked: notedRun,
+	})
 }
 
 // SetTaskNote implements engine.Registry.
 func (s *Store) SetTaskNote(ctx context.Context, key engine.TaskKey, note, by string, acts ...engine.AuditEntry) error {
-	what := fmt.Sprintf("note task %q of run %d", key.Task, key.Run)
-	if note == "" {
-		return s.changeBy(ctx, acts, what, dropTaskNote, key.Run, key.Task, key.MapIndex)
+	c := personal{what: fmt.Sprintf("note task %q of run %d", key.Task, key.Run), sql: dropTaskNote, args: []any{key.Run, key.Task, key.MapIndex}, asked: notedRun}
+	if note != "" {
+		c.sql, c.args = setTaskNote, append(c.args, clean(note), clean(by))
 	}
-	return s.changeBy(ctx, acts, what, setTaskNote, key.Run, key.Task, key.MapIndex, clean(note), clean(by))
+	return s.changeBy(ctx, acts, c)
 }
 
 // NameElement implements engine.Dispatcher. The name stays until it is replaced.

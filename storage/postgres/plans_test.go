@@ -34,7 +34,7 @@ func TestHotStatementsFindTheirRowsByIndex(t *testing.T) {
 	for name, sql := range map[string]string{
 		"lockRuns": lockRuns, "lockKnown": lockKnown, "enqueueHanded": enqueueHanded, "readStanding": readStanding, "readRuns": readRuns, "updateRuns": updateRuns, "findLeases": findLeases, "dropEnded": dropEnded, "moveHanded": moveHanded, "lockQueueRows": lockQueueRows,
 		"dequeueRows": dequeueRows, "cancelRows": cancelRows, "deleteTimers": deleteTimers, "closeNodes": closeNodes, "forgetNodes": forgetNodes,
-		"claimReady": claimReady, "leaseChosen": leaseChosen, "countLeased": countLeased, "dropVoid": dropVoid, "dropVoidOfRuns": dropVoidOfRuns, "readyByTask": readyByTask, "readyFree": readyFree, "readyPooled": readyPooled, "readyOf": readyOf,
+		"claimReady": claimReady, "leaseChosen": leaseChosen, "countLeased": countLeased, "adoptLeases": adoptLeases, "dropVoid": dropVoid, "dropVoidOfRuns": dropVoidOfRuns, "readyByTask": readyByTask, "readyFree": readyFree, "readyPooled": readyPooled, "readyOf": readyOf,
 		"usedPools": usedPools, "dropVoidLeases": dropVoidLeases, "readPoolRooms": readPoolRooms, "deleteWaits": deleteWaits, "closeQuestions": closeQuestions,
 		"releaseRuns": releaseRuns, "toldLeases": toldLeases, "latestInputs": latestInputs, "lockLease": lockLease,
 	} {

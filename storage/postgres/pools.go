@@ -65,9 +65,10 @@ func (s *Store) SetPool(ctx context.Context, p engine.Pool, acts ...engine.Audit
 			if _, err := tx.Exec(ctx, lockLimits, names); err != nil {
 				return err
 			}
-			_, err := tx.Exec(ctx, `INSERT INTO tidemill.pools (name, slots, description) VALUES ($1, $2, $3)
-				ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, description = excluded.description`, p.Name, p.Slots, clean(p.Description))
-			if err != nil {
+			tag, err := tx.Exec(ctx, `INSERT INTO tidemill.pools AS p (name, slots, description) VALUES ($1, $2, $3)
+				ON CONFLICT (name) DO UPDATE SET slots = excluded.slots, description = excluded.description
+				WHERE (p.slots, p.description) <> (excluded.slots, excluded.description)`, p.Name, p.Slots, clean(p.Description))
+			if err != nil || tag.RowsAffected() == 0 {
 				return err
 			}
 			return audit(ctx, tx, acts)
@@ -81,7 +82,7 @@ func (s *Store) SetPool(ctx context.Context, p engine.Pool, acts ...engine.Audit
 
 // DeletePool implements engine.Registry. engine.ErrNotFound when there is none of that name.
 func (s *Store) DeletePool(ctx context.Context, name string, acts ...engine.AuditEntry) error {
-	return s.changeBy(ctx, acts, fmt.Sprintf("delete pool %q", name), `DELETE FROM tidemill.pools WHERE name = $1`, name)
+	return s.changeBy(ctx, acts, personal{what: fmt.Sprintf("delete pool %q", name), sql: `DELETE FROM tidemill.pools WHERE name = $1`, args: []any{name}})
 }
 
 // Pools implements engine.Reader.

@@ -169,8 +169,12 @@ func (s *Store) DAGVersions(ctx context.Context, dag string) ([]engine.DAGVersio
 
 // SetPaused implements engine.Registry.
 func (s *Store) SetPaused(ctx context.Context, dag string, paused bool, acts ...engine.AuditEntry) error {
-	return s.changeBy(ctx, acts, fmt.Sprintf("pause DAG %q (%t)", dag, paused),
-		`UPDATE tidemill.dags SET paused = $2, unpaused_at = CASE WHEN $2 THEN unpaused_at ELSE clock_timestamp() END WHERE dag_id = $1`, dag, paused)
+	return s.changeBy(ctx, acts, personal{
+		what: fmt.Sprintf("pause DAG %q (%t)", dag, paused),
+		sql: `UPDATE tidemill.dags SET paused = $2, unpaused_at = CASE WHEN $2 THEN unpaused_at ELSE clock_timestamp() END
+			WHERE dag_id = $1 AND paused <> $2`, args: []any{dag, paused},
+		asked: `SELECT true FROM tidemill.dags WHERE dag_id = $1`,
+	})
 }
 
 // change runs one statement that must find its row; engine.ErrNotFound when it does not.

@@ -124,8 +124,11 @@ func (s *Store) ResetRestarts(ctx context.Context, l engine.StreamLease) error {
 
 // SetStreamPaused implements engine.StreamStore. engine.ErrNotFound when there is no stream of that name.
 func (s *Store) SetStreamPaused(ctx context.Context, name string, paused bool, acts ...engine.AuditEntry) error {
-	return s.changeBy(ctx, acts, fmt.Sprintf("pause stream %q (%t)", name, paused),
-		`UPDATE tidemill.streams SET paused = $2 WHERE name = $1`, name, paused)
+	return s.changeBy(ctx, acts, personal{
+		what: fmt.Sprintf("pause stream %q (%t)", name, paused),
+		sql:  `UPDATE tidemill.streams SET paused = $2 WHERE name = $1 AND paused <> $2`, args: []any{name, paused},
+		asked: `SELECT true FROM tidemill.streams WHERE name = $1`,
+	})
 }
 
 // Streams implements engine.StreamStore: by name.

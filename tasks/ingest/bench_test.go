@@ -32,7 +32,14 @@ func BenchmarkIngest(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		moved := make(chan struct{}, 1)
 		in, err := New(Config[payment.Row]{
+			Progress: func(Progress) {
+				select {
+				case moved <- struct{}{}:
+				default: // it is known already
+				}
+			},
 			Brokers: brokers, Topic: topic, Group: fmt.Sprintf("bench-%d", time.Now().UnixNano()), Lake: l, Transform: Payments,
 			Log: slog.New(slog.DiscardHandler), FlushAge: time.Second,
 		})
@@ -44,7 +51,11 @@ func BenchmarkIngest(b *testing.B) {
 		began, cpu := time.Now(), cpuTime(b)
 		go func() { done <- in.Run(ctx) }()
 		for rows := int64(0); rows < records; {
-			time.Sleep(5 * time.Millisecond)
+			select {
+			case <-moved:
+			case err := <-done:
+				b.Fatalf("it ended: %v", err)
+			}
 			s, err := l.Status(ctx)
 			if err != nil {
 				b.Fatal(err)

@@ -83,7 +83,7 @@ type AssetEventCollectionResponse struct {
 
 type listAssetEventsInput struct {
 	Page
-	OrderBy      []string `query:"order_by,explode"`
+	OrderBy      []string `query:"order_by,explode" maxItems:"20"`
 	AssetID      OptInt   `query:"asset_id"`
 	SourceDag    string   `query:"source_dag_id"`
 	SourceTask   string   `query:"source_task_id"`

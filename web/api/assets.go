@@ -179,9 +179,9 @@ type listAssetsInput struct {
 	NamePrefix  string   `query:"name_prefix_pattern"`
 	URIPattern  string   `query:"uri_pattern"`
 	URIPrefix   string   `query:"uri_prefix_pattern"`
-	DagIDs      []string `query:"dag_ids,explode"`
+	DagIDs      []string `query:"dag_ids,explode" maxItems:"100"`
 	OnlyActive  bool     `query:"only_active" default:"true" doc:"Not those that no DAG names any more"`
-	OrderBy     []string `query:"order_by,explode"`
+	OrderBy     []string `query:"order_by,explode" maxItems:"20"`
 }
 
 func (s *server) listAssets(ctx context.Context, in *listAssetsInput) (AssetCollectionResponse, error) {

@@ -111,7 +111,7 @@ type listBackfillsInput struct {
 	Page
 	DagID   string   `query:"dag_id"`
 	Active  bool     `query:"active" doc:"Ours: only those that are not completed"`
-	OrderBy []string `query:"order_by,explode"`
+	OrderBy []string `query:"order_by,explode" maxItems:"20"`
 }
 
 func (s *server) listBackfills(ctx context.Context, in *listBackfillsInput) (BackfillCollectionResponse, error) {
@@ -168,7 +168,7 @@ type BackfillPostBody struct {
 	ReprocessBehavior  string     `json:"reprocess_behavior,omitempty" default:"none" enum:"none,failed,completed"`
 	MaxActiveRuns      *int       `json:"max_active_runs,omitempty" doc:"Default 10"`
 	RunOnLatestVersion *bool      `json:"run_on_latest_version,omitempty" nullable:"true"`
-	TaskIDs            []string   `json:"task_ids,omitempty" nullable:"true" doc:"Ours: only these tasks"`
+	TaskIDs            []string   `json:"task_ids,omitempty" nullable:"true" maxItems:"10000" doc:"Ours: only these tasks"`
 }
 
 type postBackfillInput struct{ Body BackfillPostBody }

@@ -71,8 +71,8 @@ func (b BatchPage) order() []string {
 type DAGRunsBatchBody struct {
 	BatchTimes
 	BatchPage
-	DagIDs       []string `json:"dag_ids,omitempty" nullable:"true"`
-	States       []string `json:"states,omitempty" nullable:"true"`
+	DagIDs       []string `json:"dag_ids,omitempty" nullable:"true" maxItems:"1000"`
+	States       []string `json:"states,omitempty" nullable:"true" maxItems:"1000"`
 	ConfContains *string  `json:"conf_contains,omitempty" nullable:"true"`
 }
 

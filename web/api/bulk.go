@@ -8,13 +8,13 @@ import (
 
 // BulkBody is what is to be done to several task instances.
 type BulkBody struct {
-	Actions []BulkAction `json:"actions"`
+	Actions []BulkAction `json:"actions" maxItems:"100"`
 }
 
 // A BulkAction is something that is to be done to each of several task instances. Only update can be done.
 type BulkAction struct {
 	Action      string                 `json:"action" enum:"update,create,delete" doc:"update; the others are refused in the answer"`
-	Entities    []BulkTaskInstanceBody `json:"entities"`
+	Entities    []BulkTaskInstanceBody `json:"entities" maxItems:"1000"`
 	IfMissing   string                 `json:"action_on_non_existence,omitempty" enum:"fail,skip" default:"fail"`
 	IfThere     string                 `json:"action_on_existence,omitempty" enum:"fail,skip,overwrite" doc:"Of create"`
 	UpdateMasks []string               `json:"update_mask,omitempty" nullable:"true" doc:"Names of the fields to change; the default is all that are given"`

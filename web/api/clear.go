@@ -71,7 +71,7 @@ type ClearTaskInstancesBody struct {
 	OnlyFailed          *bool     `json:"only_failed,omitempty" doc:"Default true"`
 	OnlyRunning         bool      `json:"only_running,omitempty"`
 	ResetDagRuns        *bool     `json:"reset_dag_runs,omitempty" doc:"A finished run of which something is cleared always runs again"`
-	TaskIDs             []TaskRef `json:"task_ids,omitempty" nullable:"true"`
+	TaskIDs             []TaskRef `json:"task_ids,omitempty" nullable:"true" maxItems:"10000"`
 	DagRunID            *string   `json:"dag_run_id,omitempty" nullable:"true"`
 	IncludeUpstream     bool      `json:"include_upstream,omitempty"`
 	IncludeDownstream   bool      `json:"include_downstream,omitempty"`
@@ -148,8 +148,7 @@ func (s *server) runsToClear(ctx context.Context, in *clearInput) ([]engine.RunR
 	if b.DagRunID != nil {
 		return s.withNeighbours(ctx, RunPath{in.DagID, *b.DagRunID}, b.IncludePast, b.IncludeFuture)
 	}
-	rows, _, err := s.Store.Runs(ctx, f)
-	return rows, err
+	return s.lookThrough(ctx, f, mostWithInstances, "body", "start_date")
 }
 
 // withNeighbours is a run with those of earlier and of later logical dates, as asked.
@@ -168,7 +167,7 @@ func (s *server) withNeighbours(ctx context.Context, p RunPath, past, future boo
 	if !future {
 		f.LogicalTo = row.Logical
 	}
-	rows, _, err := s.Store.Runs(ctx, f)
+	rows, err := s.lookThrough(ctx, f, mostWithInstances, "body", map[bool]string{true: "include_past", false: "include_future"}[past])
 	return slices.DeleteFunc(rows, func(r engine.RunRow) bool { return r.Logical == nil }), err
 }
 

@@ -13,8 +13,8 @@ import (
 type DAGRunFilters struct {
 	Page
 	TimeFilters
-	RunType      []string `query:"run_type,explode"`
-	State        []string `query:"state,explode"`
+	RunType      []string `query:"run_type,explode" maxItems:"100"`
+	State        []string `query:"state,explode" maxItems:"100"`
 	RunIDPattern string   `query:"run_id_pattern"`
 	RunIDPrefix  string   `query:"run_id_prefix_pattern"`
 	DagIDPattern string   `query:"dag_id_pattern"`
@@ -22,7 +22,7 @@ type DAGRunFilters struct {
 	UserPattern  string   `query:"triggering_user_name_pattern"`
 	UserPrefix   string   `query:"triggering_user_name_prefix_pattern"`
 	ConfContains string   `query:"conf_contains"`
-	OrderBy      []string `query:"order_by,explode"`
+	OrderBy      []string `query:"order_by,explode" maxItems:"20"`
 }
 
 // storeOrders are the orders that the store knows, by Airflow's names.
@@ -60,7 +60,7 @@ func (s *server) findRuns(ctx context.Context, dags []string, f *DAGRunFilters) 
 	}
 	// What the store cannot look up is looked up here, over all that it found.
 	q.OrderBy = "key"
-	rows, _, err := s.Store.Runs(ctx, q)
+	rows, err := s.lookThrough(ctx, q, mostRuns, "query", f.lookedThroughFor())
 	if err != nil {
 		return nil, 0, err
 	}
@@ -71,6 +71,27 @@ func (s *server) findRuns(ctx context.Context, dags []string, f *DAGRunFilters) 
 		return nil, 0, err
 	}
 	return cut(rows, f.Page), len(rows), nil
+}
+
+// lookedThroughFor names what asks for more than the store can look up.
+func (f *DAGRunFilters) lookedThroughFor() string {
+	for _, given := range []struct{ name, text string }{
+		{"run_id_pattern", f.RunIDPattern}, {"run_id_prefix_pattern", f.RunIDPrefix}, {"dag_id_pattern", f.DagIDPattern}, {"dag_id_prefix_pattern", f.DagIDPrefix},
+		{"triggering_user_name_pattern", f.UserPattern}, {"triggering_user_name_prefix_pattern", f.UserPrefix}, {"conf_contains", f.ConfContains},
+	} {
+		if given.text != "" {
+			return given.name
+		}
+	}
+	for _, b := range f.bounds() {
+		if b.text != "" && !strings.HasPrefix(b.name, "logical_date") {
+			return b.name
+		}
+	}
+	if f.DurationGte.Set || f.DurationGt.Set || f.DurationLte.Set || f.DurationLt.Set {
+		return "duration_gte"
+	}
+	return "order_by"
 }
 
 // storeOrder is the order in the store's words; false when it has none for it.

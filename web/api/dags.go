@@ -217,7 +217,7 @@ type patchDAGInput struct {
 
 // UpdateMask names the fields of a body that count.
 type UpdateMask struct {
-	UpdateMask []string `query:"update_mask,explode" doc:"Names of the fields to change; the default is all that are given"`
+	UpdateMask []string `query:"update_mask,explode" maxItems:"100" doc:"Names of the fields to change; the default is all that are given"`
 }
 
 // check refuses a mask that names something else than the fields given.

@@ -13,9 +13,9 @@ import (
 // DAGFilters select DAGs.
 type DAGFilters struct {
 	Page
-	Tags             []string `query:"tags,explode"`
+	Tags             []string `query:"tags,explode" maxItems:"100"`
 	TagsMatchMode    string   `query:"tags_match_mode" enum:"any,all" default:"any"`
-	Owners           []string `query:"owners,explode"`
+	Owners           []string `query:"owners,explode" maxItems:"100"`
 	IDPattern        string   `query:"dag_id_pattern"`
 	IDPrefix         string   `query:"dag_id_prefix_pattern"`
 	NamePattern      string   `query:"dag_display_name_pattern"`
@@ -28,7 +28,7 @@ type DAGFilters struct {
 	AssetDependency  string   `query:"asset_dependency" doc:"Part of the name of an asset that schedules it"`
 	IsFavorite       string   `query:"is_favorite" enum:"true,false" doc:"There are no favourites here: true selects none"`
 	BundleVersion    string   `query:"bundle_version"`
-	OrderBy          []string `query:"order_by,explode"`
+	OrderBy          []string `query:"order_by,explode" maxItems:"20"`
 }
 
 func (s *server) listDAGs(ctx context.Context, in *DAGFilters) (DAGCollectionResponse, error) {

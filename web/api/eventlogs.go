@@ -61,7 +61,7 @@ func eventLogResponse(e engine.AuditEntry) EventLogResponse {
 
 type listEventLogsInput struct {
 	Page
-	OrderBy      []string `query:"order_by,explode"`
+	OrderBy      []string `query:"order_by,explode" maxItems:"20"`
 	DagID        string   `query:"dag_id"`
 	TaskID       string   `query:"task_id"`
 	RunID        string   `query:"run_id"`
@@ -69,8 +69,8 @@ type listEventLogsInput struct {
 	TryNumber    OptInt   `query:"try_number"`
 	Owner        string   `query:"owner"`
 	Event        string   `query:"event"`
-	Excluded     []string `query:"excluded_events,explode"`
-	Included     []string `query:"included_events,explode"`
+	Excluded     []string `query:"excluded_events,explode" maxItems:"100"`
+	Included     []string `query:"included_events,explode" maxItems:"100"`
 	Before       string   `query:"before"`
 	After        string   `query:"after"`
 	DagPattern   string   `query:"dag_id_pattern"`

@@ -13,16 +13,16 @@ import (
 type TaskInstanceFilters struct {
 	Page
 	TimeFilters
-	State       []string `query:"state,explode" doc:"none (or null) selects what waits for its upstreams"`
-	Pool        []string `query:"pool,explode"`
-	Queue       []string `query:"queue,explode"`
-	Executor    []string `query:"executor,explode"`
-	Operator    []string `query:"operator,explode"`
-	TryNumber   []int    `query:"try_number,explode"`
-	MapIndex    []int    `query:"map_index,explode"`
+	State       []string `query:"state,explode" maxItems:"100" doc:"none (or null) selects what waits for its upstreams"`
+	Pool        []string `query:"pool,explode" maxItems:"100"`
+	Queue       []string `query:"queue,explode" maxItems:"100"`
+	Executor    []string `query:"executor,explode" maxItems:"100"`
+	Operator    []string `query:"operator,explode" maxItems:"100"`
+	TryNumber   []int    `query:"try_number,explode" maxItems:"100"`
+	MapIndex    []int    `query:"map_index,explode" maxItems:"100"`
 	NamePattern string   `query:"task_display_name_pattern"`
 	NamePrefix  string   `query:"task_display_name_prefix_pattern"`
-	OrderBy     []string `query:"order_by,explode"`
+	OrderBy     []string `query:"order_by,explode" maxItems:"20"`
 }
 
 // An instance is a task instance with its run.

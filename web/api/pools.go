@@ -108,7 +108,7 @@ type listPoolsInput struct {
 	Page
 	NamePattern string   `query:"pool_name_pattern"`
 	NamePrefix  string   `query:"pool_name_prefix_pattern"`
-	OrderBy     []string `query:"order_by,explode"`
+	OrderBy     []string `query:"order_by,explode" maxItems:"20"`
 }
 
 func (s *server) listPools(ctx context.Context, in *listPoolsInput) (PoolCollectionResponse, error) {

@@ -112,17 +112,17 @@ func (s *server) answeredQuestion(ctx context.Context, q engine.QuestionRow, try
 type listQuestionsInput struct {
 	RunPath
 	Page
-	OrderBy      []string `query:"order_by,explode"`
+	OrderBy      []string `query:"order_by,explode" maxItems:"20"`
 	DagPattern   string   `query:"dag_id_pattern"`
 	DagPrefix    string   `query:"dag_id_prefix_pattern"`
 	TaskID       string   `query:"task_id"`
 	TaskPattern  string   `query:"task_id_pattern"`
 	TaskPrefix   string   `query:"task_id_prefix_pattern"`
 	MapIndex     OptInt   `query:"map_index"`
-	State        []string `query:"state,explode"`
+	State        []string `query:"state,explode" maxItems:"100"`
 	Received     string   `query:"response_received" enum:"true,false"`
-	UserIDs      []string `query:"responded_by_user_id,explode"`
-	UserNames    []string `query:"responded_by_user_name,explode"`
+	UserIDs      []string `query:"responded_by_user_id,explode" maxItems:"100"`
+	UserNames    []string `query:"responded_by_user_name,explode" maxItems:"100"`
 	Subject      string   `query:"subject_search"`
 	BodyText     string   `query:"body_search"`
 	CreatedAtGte string   `query:"created_at_gte"`

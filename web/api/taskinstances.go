@@ -133,7 +133,7 @@ func (s *server) runsOf(ctx context.Context, in *listInstancesInput) ([]engine.R
 		q.DAGs = []string{in.DagID}
 	}
 	q.OrderBy = "key"
-	rows, _, err := s.Store.Runs(ctx, q)
+	rows, err := s.lookThrough(ctx, q, mostWithInstances, "path", "dag_run_id")
 	return slices.DeleteFunc(rows, func(r engine.RunRow) bool {
 		return fits != nil && !fits(r) || in.DagRunID != "~" && r.RunID != in.DagRunID
 	}), err
@@ -163,13 +163,13 @@ func (s *server) listMapped(ctx context.Context, in *listMappedInput) (TaskInsta
 type TaskInstancesBatchBody struct {
 	BatchTimes
 	BatchPage
-	DagIDs    []string  `json:"dag_ids,omitempty" nullable:"true"`
-	DagRunIDs []string  `json:"dag_run_ids,omitempty" nullable:"true"`
-	TaskIDs   []string  `json:"task_ids,omitempty" nullable:"true"`
-	State     []*string `json:"state,omitempty" nullable:"true"`
-	Pool      []string  `json:"pool,omitempty" nullable:"true"`
-	Queue     []string  `json:"queue,omitempty" nullable:"true"`
-	Executor  []string  `json:"executor,omitempty" nullable:"true"`
+	DagIDs    []string  `json:"dag_ids,omitempty" nullable:"true" maxItems:"1000"`
+	DagRunIDs []string  `json:"dag_run_ids,omitempty" nullable:"true" maxItems:"1000"`
+	TaskIDs   []string  `json:"task_ids,omitempty" nullable:"true" maxItems:"1000"`
+	State     []*string `json:"state,omitempty" nullable:"true" maxItems:"1000"`
+	Pool      []string  `json:"pool,omitempty" nullable:"true" maxItems:"1000"`
+	Queue     []string  `json:"queue,omitempty" nullable:"true" maxItems:"1000"`
+	Executor  []string  `json:"executor,omitempty" nullable:"true" maxItems:"1000"`
 }
 
 type batchInstancesInput struct {
@@ -190,7 +190,11 @@ func (s *server) batchInstances(ctx context.Context, in *batchInstancesInput) (T
 			f.State = append(f.State, *st)
 		}
 	}
-	rows, _, err := s.Store.Runs(ctx, engine.RunFilter{DAGs: b.DagIDs, OrderBy: "key"})
+	_, from, to, err := f.TimeFilters.compile()
+	if err != nil {
+		return TaskInstanceCollectionResponse{}, err
+	}
+	rows, err := s.lookThrough(ctx, engine.RunFilter{DAGs: b.DagIDs, LogicalFrom: from, LogicalTo: to, OrderBy: "key"}, mostWithInstances, "body", "dag_ids")
 	if err != nil {
 		return TaskInstanceCollectionResponse{}, err
 	}

@@ -109,7 +109,7 @@ type listVersionsInput struct {
 	VersionNumber OptInt   `query:"version_number"`
 	BundleName    string   `query:"bundle_name"`
 	BundleVersion string   `query:"bundle_version"`
-	OrderBy       []string `query:"order_by,explode"`
+	OrderBy       []string `query:"order_by,explode" maxItems:"20"`
 }
 
 func (s *server) listVersions(ctx context.Context, in *listVersionsInput) (DAGVersionCollectionResponse, error) {

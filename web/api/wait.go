@@ -28,7 +28,7 @@ func (s *server) waiting(a huma.API) {
 type waitInput struct {
 	RunPath
 	Interval float64  `query:"interval" required:"true" exclusiveMinimum:"0" doc:"Seconds between two lines"`
-	Result   []string `query:"result,explode" doc:"Ids of tasks whose output is told at the end"`
+	Result   []string `query:"result,explode" maxItems:"100" doc:"Ids of tasks whose output is told at the end"`
 }
 
 // wait writes lines until the run is over, the client goes away or the server shuts down.
