@@ -18,9 +18,9 @@ const (
 // A dueDAG is a DAG with runs that are due; next is when another falls due after them.
 type dueDAG struct {
 	*appointment
-	status DAGStatus
-	runs   []NewRun
-	next   time.Time
+	registered time.Time
+	runs       []NewRun
+	next       time.Time
 }
 
 // makeAndStart makes the runs that are due, and starts those of some DAGs before it makes those of others.
@@ -77,22 +77,22 @@ func (r *Runtime) makeTurn(ctx context.Context, turn []*appointment, now time.Ti
 	if err != nil {
 		return err
 	}
-	statuses := make(map[string]DAGStatus, len(heads))
-	for _, s := range heads {
-		statuses[s.ID] = s
+	statuses := make(map[string]*DAGStatus, len(heads))
+	for i := range heads {
+		statuses[heads[i].ID] = &heads[i]
 	}
 	size := 0
 	var due []dueDAG
 	for i, p := range turn {
-		s := statuses[p.def.Spec.DAG]
 		if size >= createBatch {
 			p.at = came[i]
 			continue
 		}
-		if p.awake = !s.Paused && s.Version == p.def.Version; !p.awake {
+		s := statuses[p.def.Spec.DAG]
+		if p.awake = s != nil && !s.Paused && s.Version == p.def.Version; !p.awake {
 			continue
 		}
-		if tripped, err := r.tripped(ctx, p.def, s); err != nil {
+		if tripped, err := r.tripped(ctx, p.def, s.UnpausedAt); err != nil {
 			return err
 		} else if tripped {
 			p.awake = false
@@ -103,7 +103,7 @@ func (r *Runtime) makeTurn(ctx context.Context, turn []*appointment, now time.Ti
 			p.at = next
 			continue
 		}
-		due = append(due, dueDAG{p, s, runs, next})
+		due = append(due, dueDAG{p, s.RegisteredAt, runs, next})
 		size += len(runs)
 	}
 	return r.makeAll(ctx, due, now)
@@ -146,7 +146,7 @@ func (r *Runtime) makeAll(ctx context.Context, due []dueDAG, now time.Time) erro
 func (r *Runtime) makeDue(ctx context.Context, d dueDAG, now time.Time) (time.Time, error) {
 	for due := d.runs; ; {
 		var next time.Time
-		if due, next = dueRuns(d.def, d.status.RegisteredAt, due[len(due)-1].Logical, now); len(due) == 0 {
+		if due, next = dueRuns(d.def, d.registered, due[len(due)-1].Logical, now); len(due) == 0 {
 			return next, nil
 		}
 		created, err := r.store.CreateRuns(ctx, due)
@@ -160,14 +160,14 @@ func (r *Runtime) makeDue(ctx context.Context, d dueDAG, now time.Time) (time.Ti
 }
 
 // tripped pauses a DAG of which too many scheduled runs in a row have failed since it was last unpaused; true when it did.
-func (r *Runtime) tripped(ctx context.Context, d *Definition, s DAGStatus) (bool, error) {
+func (r *Runtime) tripped(ctx context.Context, d *Definition, unpaused *time.Time) (bool, error) {
 	n := d.Spec.MaxFailedRuns
 	if n == 0 {
 		return false, nil
 	}
 	last, _, err := r.store.Runs(ctx, RunFilter{DAGs: []string{d.Spec.DAG}, Types: []RunType{ScheduledRun}, States: []RunState{RunSuccess, RunFailed}, Limit: n, OrderBy: "-logical"})
 	if err != nil || len(last) < n || slices.ContainsFunc(last, func(row RunRow) bool {
-		return row.State != RunFailed || s.UnpausedAt != nil && row.EndedAt != nil && !row.EndedAt.After(*s.UnpausedAt)
+		return row.State != RunFailed || unpaused != nil && row.EndedAt != nil && !row.EndedAt.After(*unpaused)
 	}) {
 		return false, err
 	}

@@ -159,12 +159,17 @@ func (r *Runtime) endElsewhere(ctx context.Context, leases []Lease, end AttemptE
 
 // machine makes the machine of a run whose DAG this process has.
 func (r *Runtime) machine(now time.Time, row RunRow, who actor) (*machine, error) {
+	return r.machineIn(new(scratch), now, row, who)
+}
+
+// machineIn is machine in some room: the machine made there before is of no use any more.
+func (r *Runtime) machineIn(room *scratch, now time.Time, row RunRow, who actor) (*machine, error) {
 	d := r.catalog.defs[row.DAG]
 	v, err := r.versions.of(d, row)
 	if err != nil {
 		return nil, err
 	}
-	return newMachine(d, now, row, v, who)
+	return room.machine(d, now, row, v, who)
 }
 
 func (r *Runtime) warn(ctx context.Context, what string, err error) {

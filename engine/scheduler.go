@@ -150,8 +150,10 @@ func (r *Runtime) decision(do func(m *machine, row RunRow, found Found) bool) De
 func (r *Runtime) decisionOf(may func(*machine) bool, do func(m *machine, row RunRow, found Found) bool) Decide {
 	return func(now time.Time, rows []RunRow, found Found) ([]RunChange, error) {
 		changes := make([]RunChange, 0, len(rows))
+		room := rooms.Get().(*scratch)
+		defer rooms.Put(room)
 		for _, row := range rows {
-			m, err := r.machine(now, row, r.actor())
+			m, err := r.machineIn(room, now, row, r.actor())
 			if err != nil {
 				return nil, err
 			}

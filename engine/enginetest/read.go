@@ -24,8 +24,11 @@ func pageOf[E, T any](fit []E, limit, offset int, row func(E) T) page[T] {
 	if limit > 0 {
 		fit = fit[:min(limit, len(fit))]
 	}
-	for _, e := range fit {
-		p.rows = append(p.rows, row(e))
+	if len(fit) > 0 {
+		p.rows = make([]T, len(fit))
+	}
+	for i, e := range fit {
+		p.rows[i] = row(e)
 	}
 	return p
 }
