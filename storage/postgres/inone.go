@@ -63,7 +63,7 @@ func (s *Store) inOne(ctx context.Context, keys []int64, t *engine.Transition) (
 	if err == nil || lost(err) && f.mark.xid != "" && s.settle(ctx, f.mark, err) == nil {
 		s.known.right()
 		s.stats.inOne.Add(1)
-		s.committed(f, t, changes)
+		s.committed(f, changes)
 		return true
 	}
 	s.known.mistaken(keys)
@@ -98,13 +98,13 @@ func (s *Store) prove(ctx context.Context, conn *pgxpool.Conn, f *found, w *writ
 }
 
 // committed takes in what a transition that has been committed left behind.
-func (s *Store) committed(f *found, t *engine.Transition, changes []engine.RunChange) {
+func (s *Store) committed(f *found, changes []engine.RunChange) {
 	s.stats.transitions.Add(1)
-	if len(t.Heads) == 0 {
+	s.known.sample(f.clock, s.clock.Now())
+	if !f.keep {
 		return
 	}
 	if number, err := strconv.ParseUint(f.mark.xid, 10, 64); err == nil {
 		s.known.wrote(f, changes, uint32(number)) //nolint:gosec // as xmin has it: without its epoch
 	}
-	s.known.sample(f.clock, s.clock.Now())
 }

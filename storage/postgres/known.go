@@ -59,7 +59,7 @@ func (k *knowledge) find(keys []int64, t *engine.Transition, ours time.Time) (*f
 	for i := range f.Held {
 		f.Held[i] = true
 	}
-	f.Worker, f.now, f.server = t.Worker != 0, now, k.server
+	f.Worker, f.now, f.server, f.keep = t.Worker != 0, now, k.server, true
 	return f, true
 }
 

@@ -237,7 +237,8 @@ func (s *Store) start(ctx context.Context, conn *pgxpool.Conn, from []queuedRun,
 	if len(chosen) == 0 {
 		return 0, nil
 	}
-	f.keep(chosen)
+	f.leave(chosen)
+	f.clock, f.keep = f.now, true
 	return len(chosen), s.decide(ctx, conn.Conn(), f, &engine.Transition{Decide: decide}, replace)
 }
 

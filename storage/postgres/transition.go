@@ -86,6 +86,7 @@ type found struct {
 	ended   []pgtype.TID // addresses of the queue's rows whose leases end
 	writers []uint32     // instead of addresses, where nothing was looked up: see knownRun
 	server  string       // likewise: see knowledge
+	keep    bool         // what is left of the runs is worth knowing: their tasks are this process's, or likely to be
 	now     time.Time    // of the decision
 	clock   time.Time    // the database's, when it was asked
 	mark    mark
@@ -100,8 +101,8 @@ func newFound(t *engine.Transition, runs int) *found {
 	}
 }
 
-// keep leaves of the runs those that are chosen, with their addresses.
-func (f *found) keep(chosen map[int64]bool) {
+// leave keeps of the runs those that are chosen, with their addresses.
+func (f *found) leave(chosen map[int64]bool) {
 	n := 0
 	for i := range f.runs {
 		if chosen[f.runs[i].Key] {
@@ -118,6 +119,7 @@ func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *
 	b := &pgx.Batch{}
 	s.work.queueBegin(b)
 	known := len(t.Heads) == len(keys)
+	f.keep = known
 	switch {
 	case len(keys) == 0:
 	case known:
@@ -213,7 +215,7 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, f *found, t *engine.
 			return s.refused(err, replace)
 		}
 	}
-	s.committed(f, t, changes)
+	s.committed(f, changes)
 	return nil
 }
 
