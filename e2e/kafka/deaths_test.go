@@ -9,7 +9,7 @@ import (
 
 // TestBrokerKilled: the only broker is killed in mid flight and started again, while records come in and the lake takes them.
 func TestBrokerKilled(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
 	c := apachekafka.Start(t, apachekafka.Options{})
@@ -17,7 +17,7 @@ func TestBrokerKilled(t *testing.T) {
 	l := w.lake()
 	r := w.run(w.config(l))
 	p := w.producePayments(3)
-	for range rounds(2, 10) {
+	for range rounds(1, 10) {
 		grows(t, r)
 		if err := c.Kill(0); err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func TestBrokerKilled(t *testing.T) {
 
 // TestBrokerFrozen: a broker that stands still for longer than the group's session, with its connections open.
 func TestBrokerFrozen(t *testing.T) {
-	if !available(t) || !long() { // the outage takes a minute
+	if !wanted(t) || !long() { // the outage takes a minute
 		return
 	}
 	c := apachekafka.Start(t, apachekafka.Options{})
@@ -68,7 +68,7 @@ func TestBrokerFrozen(t *testing.T) {
 // TestRollingRestart of three brokers with three replicas, two of which must be in sync: in order, as an operator does it, and by SIGKILL.
 // Two processes share the partitions.
 func TestRollingRestart(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
 	c := apachekafka.Start(t, apachekafka.Options{Brokers: 3})

@@ -5,9 +5,11 @@
 // After each of them: every offset of every partition is accounted for exactly once, the lake's audit is clean, and what a plain reader of
 // the files sees is what another client reads from the topic.
 //
-// They need Java 17 and Maven (package internal/testkit/apachekafka). Where these are not, the tests say so and end; with
+// They need Java 17 and Maven (package internal/testkit/apachekafka) and some minutes of both cores, and so run when they are asked for, as
+// in CI:
 //
-//	TIDEMILL_APACHE_KAFKA=required go test ./e2e/kafka
+//	TIDEMILL_APACHE_KAFKA=short go test ./e2e/kafka
+//	TIDEMILL_APACHE_KAFKA=long go test -timeout 30m ./e2e/kafka
 //
-// as in CI, they fail there. TIDEMILL_APACHE_KAFKA=long takes longer outages and more rounds, some ten minutes (-timeout 30m).
+// The long version has more rounds and longer outages. Where Java or Maven are missing, both fail and say what to install.
 package kafka

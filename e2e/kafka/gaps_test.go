@@ -50,9 +50,10 @@ func wantGaps(t *testing.T, got checked, want map[lake.Cause]int64) {
 // TestTransactions: what was aborted is not in the lake, by its producer or by the coordinator for one that fell silent; markers and
 // aborted records are gaps, each with its cause; what follows an open transaction waits for its end.
 func TestTransactions(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 2)
 	l := w.lake()
 	r := w.run(w.config(l))
@@ -106,9 +107,10 @@ func TestTransactions(t *testing.T) {
 
 // TestCompactedTopic: the cleaner takes records out before they are read, between reads, and behind the reader.
 func TestCompactedTopic(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 2, "cleanup.policy", "compact", "segment.ms", "500", "min.cleanable.dirty.ratio", "0.001",
 		"min.compaction.lag.ms", "0", "delete.retention.ms", "100")
 	round := func(from int) {
@@ -160,9 +162,10 @@ func TestCompactedTopic(t *testing.T) {
 
 // TestRetention: what the broker deletes before it is read is a declared gap, and somebody is told; nothing is passed over in silence.
 func TestRetention(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 2)
 	w.produce(payments(2, 0, 50)...) // of 2024
 	l := w.lake()

@@ -11,9 +11,10 @@ import (
 // TestClassicGroup: two processes share the partitions through joins and leaves, by the group protocol that all clients speak. Ours speaks
 // no other: sarama has the heartbeats of KIP-848 not yet.
 func TestClassicGroup(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 6)
 	l := w.lake()
 	p := w.producePayments(6)
@@ -28,8 +29,8 @@ func TestClassicGroup(t *testing.T) {
 		one.stop()
 		one = two
 	}
-	if kind := w.groupType(); kind != "Classic" {
-		t.Errorf("the group is of type %q, want Classic", kind)
+	if kind := w.groupType(); kind != "classic" {
+		t.Errorf("the group is of type %q, want classic", kind)
 	}
 	sent := p.end(t)
 	w.caughtUp(l)
@@ -43,9 +44,10 @@ func TestClassicGroup(t *testing.T) {
 // which we stay as a classic member, and gives it some of our partitions; when it leaves we have all of them again, and have lost nothing,
 // whatever it has committed to the group meanwhile.
 func TestGroupOfTheNewProtocol(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 6)
 	l := w.lake()
 	p := w.producePayments(6)
@@ -64,8 +66,8 @@ func TestGroupOfTheNewProtocol(t *testing.T) {
 		taken += other.PollFetches(ctx).NumRecords()
 		return taken > 0
 	})
-	if kind := w.groupType(); kind != "Consumer" {
-		t.Errorf("the group is of type %q with a member of the new protocol, want Consumer", kind)
+	if kind := w.groupType(); kind != "consumer" {
+		t.Errorf("the group is of type %q with a member of the new protocol, want consumer", kind)
 	}
 	eventually(t, "we have but some of the partitions", func() bool {
 		other.PollRecords(nil, 1000) //nolint:staticcheck // nil: what is there

@@ -9,7 +9,7 @@ import (
 	"github.com/tidemill/tidemill/internal/testkit/apachekafka"
 )
 
-// variable is unset, required or long: see the package's comment.
+// variable is unset, short or long: see the package's comment.
 const variable = "TIDEMILL_APACHE_KAFKA"
 
 func long() bool { return os.Getenv(variable) == "long" }
@@ -33,18 +33,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// available says whether there is an Apache Kafka to be had.
-func available(t *testing.T) bool {
+// wanted says whether the tests are asked for. Asked for where there is no Apache Kafka to be had, they fail.
+func wanted(t *testing.T) bool {
 	t.Helper()
-	err := apachekafka.Available()
-	switch {
-	case err == nil:
-		return true
-	case os.Getenv(variable) != "":
-		t.Fatalf("%v (%s=%s)", err, variable, os.Getenv(variable))
+	switch asked := os.Getenv(variable); asked {
+	case "":
+		t.Logf("nothing is tried against Apache Kafka: that takes %s=short or long", variable)
+		return false
+	case "short", "long":
+	default:
+		t.Fatalf("%s=%s: it takes short or long", variable, asked)
 	}
-	t.Logf("%v: nothing is tried against it", err)
-	return false
+	if err := apachekafka.Available(); err != nil {
+		t.Fatal(err)
+	}
+	return true
 }
 
 var shared struct {

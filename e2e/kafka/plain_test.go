@@ -14,9 +14,10 @@ import (
 
 // TestHostileTopic: what the model of the contract accepts is a row, everything else a dead letter or a tombstone.
 func TestHostileTopic(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), goldref.HostilePartitions)
 	events := goldref.Hostile(7, 4000)
 	recs := make([]*kgo.Record, len(events))
@@ -42,9 +43,10 @@ func TestHostileTopic(t *testing.T) {
 
 // TestOurOwnProducer makes the topic, and what it sends is kept though it is years old; a second time it adds nothing.
 func TestOurOwnProducer(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 0)
 	source := produce.Sample(produce.SampleOptions{From: time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC), Days: 2, PerDay: 500, Seed: 1})
 	config := produce.Config{Brokers: w.addrs, Topic: w.topic}
@@ -70,9 +72,10 @@ func TestOurOwnProducer(t *testing.T) {
 
 // TestTopicMadeAnew: a topic that is deleted and made anew while it is read begins again, beside what its predecessor brought.
 func TestTopicMadeAnew(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 2)
 	w.produce(payments(2, 0, 40)...)
 	l := w.lake()
@@ -102,9 +105,10 @@ func TestTopicMadeAnew(t *testing.T) {
 
 // TestNewPartitions are taken up while it runs.
 func TestNewPartitions(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 2)
 	l := w.lake()
 	r := w.run(w.config(l))
@@ -124,9 +128,10 @@ func TestNewPartitions(t *testing.T) {
 
 // TestRecordsLargerThanAFetch are read all the same: each is a dead letter for being no payment.
 func TestRecordsLargerThanAFetch(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
+	t.Parallel()
 	w := newWorld(t, sharedBroker(t), 1, "max.message.bytes", "12582912")
 	recs := payments(1, 0, 6)
 	for i, size := range []int{0, 1 << 20, 0, 3 << 20, 10 << 20, 0} {

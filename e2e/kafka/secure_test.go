@@ -16,7 +16,7 @@ import (
 
 // TestSecure: TLS with certificates on both sides, and each SASL mechanism; a wrong password and an authority that is not known say so.
 func TestSecure(t *testing.T) {
-	if !available(t) {
+	if !wanted(t) {
 		return
 	}
 	c := apachekafka.Start(t, apachekafka.Options{Secure: true})

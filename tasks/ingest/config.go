@@ -113,7 +113,7 @@ func saramaConfig(base *sarama.Config) *sarama.Config {
 		c.Version = sarama.V2_8_0_0 // the first that tells topic ids
 	}
 	c.Metadata.AllowAutoTopicCreation = false
-	c.Metadata.RefreshFrequency = 10 * time.Second // how soon the group's leader sees a new partition, and everybody joins again
+	c.Metadata.RefreshFrequency = 10 * time.Second // how soon a member that reads nothing sees a new partition; the others look at each tick
 	c.ChannelBufferSize = maxChunk
 
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
