@@ -40,7 +40,7 @@ func TestBrokerKilled(t *testing.T) {
 
 // TestBrokerFrozen: a broker that stands still for longer than the group's session, with its connections open.
 func TestBrokerFrozen(t *testing.T) {
-	if !wanted(t) || !long() { // the outage takes a minute
+	if !wanted(t) || !long() { // it takes a minute
 		return
 	}
 	c := apachekafka.Start(t, apachekafka.Options{})
