@@ -98,7 +98,7 @@ func (in *Ingester[R]) sessions(ctx context.Context, group sarama.ConsumerGroup)
 			in.log.Warn("this writer was taken for dead: going on with a new one", "error", err)
 			in.writer = lake.NewWriter[R](in.cfg.Lake)
 		case errors.Is(err, ErrNoTopic):
-			if err := in.awaitTopic(ctx); err != nil {
+			if err := in.awaitTopic(ctx); err != nil && !isTransient(err) {
 				return err
 			}
 		case err == nil || isTransient(err):
@@ -143,11 +143,11 @@ func (in *Ingester[R]) awaitTopic(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if !errors.Is(err, ErrNoTopic) || !in.cfg.WaitForTopic {
+		if !errors.Is(err, errDisagree) && (!errors.Is(err, ErrNoTopic) || !in.cfg.WaitForTopic) {
 			return err
 		}
 		if !told {
-			in.log.Warn("waiting for the topic to be created")
+			in.log.Warn("waiting for the topic to be created", "because", err)
 		}
 		if err := in.sleep(ctx, in.cfg.Tick); err != nil {
 			return nil
