@@ -35,9 +35,7 @@ func TestClassicGroup(t *testing.T) {
 	sent := p.end(t)
 	w.caughtUp(l)
 	one.stop()
-	if got := w.check(l); got.report.Rows != int64(sent) {
-		t.Errorf("%d rows, %d records were acknowledged", got.report.Rows, sent)
-	}
+	w.check(l).all(t, sent)
 }
 
 // TestGroupOfTheNewProtocol: another program joins our group by the protocol of KIP-848. Kafka turns the group into one of the new kind, in
@@ -83,9 +81,7 @@ func TestGroupOfTheNewProtocol(t *testing.T) {
 	sent := p.end(t)
 	w.caughtUp(l)
 	r.stop()
-	if got := w.check(l); got.report.Rows != int64(sent) {
-		t.Errorf("%d rows, %d records were acknowledged", got.report.Rows, sent)
-	}
+	w.check(l).all(t, sent)
 }
 
 // groupType is what Kafka calls the kind of our group.

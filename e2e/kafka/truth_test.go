@@ -185,6 +185,27 @@ func (w *world) check(l *lake.Lake) checked {
 	return c
 }
 
+// all checks that each of the first n payments is in the lake. One may be there twice if it is on the topic twice, which check has compared:
+// the producer of these tests repeats a batch where a killed broker leaves it no way to know.
+func (c checked) all(t *testing.T, n int) {
+	t.Helper()
+	times := map[string]int{}
+	for _, rows := range c.rows {
+		times[rows[0].TransactionID]++
+	}
+	for i := range n {
+		if id := string(paymentRecord(i, 0, time.Time{}).Key); times[id] == 0 {
+			t.Errorf("payment %d was acknowledged and is not in the lake", i)
+		}
+	}
+	if len(times) != n {
+		t.Errorf("%d payments are in the lake, %d were acknowledged", len(times), n)
+	}
+	if twice := len(c.rows) - len(times); twice > 0 {
+		t.Logf("the producer has put %d payments on the topic twice", twice)
+	}
+}
+
 func transactionID(r *kgo.Record) string {
 	var v struct {
 		TransactionID string `json:"transaction_id"`
