@@ -61,7 +61,7 @@ var variables = []setting{
 	{"TIDEMILL_KAFKA_TLS_CA", func(c *Config) *string { return &c.TLSCA }, "", "file with the brokers' CA: switches TLS on"},
 	{"TIDEMILL_KAFKA_TLS_CERT", func(c *Config) *string { return &c.TLSCert }, "", "file with our certificate"},
 	{"TIDEMILL_KAFKA_TLS_KEY", func(c *Config) *string { return &c.TLSKey }, "", "file with our key"},
-	{"TIDEMILL_KAFKA_SASL_MECHANISM", func(c *Config) *string { return &c.SASLMechanism }, "", "PLAIN"},
+	{"TIDEMILL_KAFKA_SASL_MECHANISM", func(c *Config) *string { return &c.SASLMechanism }, "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"},
 	{"TIDEMILL_KAFKA_SASL_USERNAME", func(c *Config) *string { return &c.SASLUsername }, "", "user at the brokers"},
 	{"TIDEMILL_KAFKA_SASL_PASSWORD", func(c *Config) *string { return &c.SASLPassword }, "", "password at the brokers (better in the environment)"},
 	{"TIDEMILL_LAKE", func(c *Config) *string { return &c.Lake }, "", "folder of the lake (default: lake in the home folder)"},

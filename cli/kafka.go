@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"github.com/IBM/sarama"
+
+	"github.com/tidemill/tidemill/tasks/kafkasasl"
 )
 
 // client sets what a connection to the brokers needs. Files are read once, here.
@@ -34,20 +36,18 @@ func (c *Config) client() (func(*sarama.Config), error) {
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}
-	switch c.SASLMechanism {
-	case "", "PLAIN":
-	default:
-		return nil, usage("TIDEMILL_KAFKA_SASL_MECHANISM %q: PLAIN is what this version speaks", c.SASLMechanism)
+	login := sarama.NewConfig()
+	if c.SASLMechanism != "" {
+		if err := kafkasasl.Configure(login, c.SASLMechanism, c.SASLUsername, c.SASLPassword); err != nil {
+			return nil, usage("TIDEMILL_KAFKA_SASL_MECHANISM: %w", err)
+		}
 	}
 	return func(s *sarama.Config) {
 		s.ClientID = "tidemill"
 		if t != nil {
 			s.Net.TLS.Enable, s.Net.TLS.Config = true, t
 		}
-		if c.SASLMechanism != "" {
-			s.Net.SASL.Enable, s.Net.SASL.Mechanism = true, sarama.SASLTypePlaintext
-			s.Net.SASL.User, s.Net.SASL.Password = c.SASLUsername, c.SASLPassword
-		}
+		s.Net.SASL = login.Net.SASL
 	}, nil
 }
 

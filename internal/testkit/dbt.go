@@ -38,7 +38,7 @@ var dbtEnv = sync.OnceValues(func() (pyenv.Env, error) {
 	if err != nil {
 		return pyenv.Env{}, fmt.Errorf("read dbt's requirements: %w", err)
 	}
-	dir, err := cacheDir()
+	dir, err := CacheDir()
 	if err != nil {
 		return pyenv.Env{}, err
 	}
@@ -63,8 +63,8 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// cacheDir is the folder of what is worth keeping.
-func cacheDir() (string, error) {
+// CacheDir returns the folder, which exists, of what is worth keeping for later tests of the user.
+func CacheDir() (string, error) {
 	if dir, err := os.UserCacheDir(); err == nil {
 		dir = filepath.Join(dir, "tidemill-test")
 		if err := os.MkdirAll(dir, 0o755); err == nil { //nolint:gosec // nothing secret in it

@@ -32,37 +32,6 @@ func newBroker(addrs []string, topic string, config *sarama.Config) (*broker, er
 // Close closes the connections.
 func (b *broker) Close() error { return b.admin.Close() } // and with it the client
 
-// topicNow is a topic's identity at one moment.
-type topicNow struct {
-	id         string
-	partitions int32
-}
-
-// describe asks afresh for the topic's id. ErrNoTopic if there is no topic.
-func (b *broker) describe(ctx context.Context) (topicNow, error) {
-	if err := ctx.Err(); err != nil {
-		return topicNow{}, err
-	}
-	topics, err := b.admin.DescribeTopics([]string{b.topic})
-	if err != nil {
-		return topicNow{}, fmt.Errorf("ask for topic %s: %w", b.topic, err)
-	}
-	for _, t := range topics {
-		switch {
-		case t.Name != b.topic:
-		case errors.Is(t.Err, sarama.ErrUnknownTopicOrPartition):
-			return topicNow{}, fmt.Errorf("%w: %s", ErrNoTopic, b.topic)
-		case !errors.Is(t.Err, sarama.ErrNoError):
-			return topicNow{}, fmt.Errorf("ask for topic %s: %w", b.topic, t.Err)
-		case t.Uuid == sarama.Uuid{}:
-			return topicNow{}, fmt.Errorf("topic %s has no id: the broker is older than Kafka 2.8", b.topic)
-		default:
-			return topicNow{id: t.Uuid.String(), partitions: int32(len(t.Partitions))}, nil // #nosec G115: Kafka numbers them by int32
-		}
-	}
-	return topicNow{}, fmt.Errorf("%w: %s", ErrNoTopic, b.topic)
-}
-
 // ends asks for the offset after the last one that can be read, committed
 // transactions only, of each of the partitions.
 func (b *broker) ends(ctx context.Context, partitions []int32) (map[int32]int64, error) {
@@ -82,6 +51,7 @@ func (b *broker) offsets(ctx context.Context, partitions []int32, at int64) (map
 	}
 	answer, err := b.admin.ListOffsets(map[string]map[int32]int64{b.topic: ask}, &sarama.ListOffsetsOptions{IsolationLevel: sarama.ReadCommitted})
 	if err != nil {
+		_ = b.client.RefreshMetadata(b.topic) // a leader may be gone; the next try asks the new one
 		return nil, fmt.Errorf("ask for the offsets of %s: %w", b.topic, err)
 	}
 	found := map[int32]int64{}
@@ -117,6 +87,8 @@ func (b *broker) fetch(ctx context.Context, partition int32, offset int64, maxBy
 	_ = leader.Open(b.client.Config()) // "already connected" is fine; another failure shows in Fetch
 	answer, err := leader.Fetch(req)
 	if err != nil {
+		_ = leader.Close() // the next fetch connects anew, or goes to the new leader
+		_ = b.client.RefreshMetadata(b.topic)
 		return nil, fmt.Errorf("fetch %s, partition %d, offset %d: %w", b.topic, partition, offset, err)
 	}
 	block := answer.GetBlock(b.topic, partition)

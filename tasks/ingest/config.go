@@ -37,6 +37,7 @@ type Config[R any] struct {
 	Clock    quartz.Clock   // default the real one
 	Log      *slog.Logger   // default slog.Default()
 	Progress func(Progress) // called after each commit and each tick, by one goroutine at a time; must not block
+	Lost     func(Loss)     // called for each span that the broker deleted unread, once its gap is committed; must not block; ERROR is logged in any case
 	Mirror   *Mirror        // default none
 	Sarama   *sarama.Config // TLS, SASL, client id, instance id; what exactness needs is set over it
 }
@@ -87,6 +88,9 @@ func (c *Config[R]) complete() error {
 	if c.Progress == nil {
 		c.Progress = func(Progress) {}
 	}
+	if c.Lost == nil {
+		c.Lost = func(Loss) {}
+	}
 	c.Sarama = saramaConfig(c.Sarama)
 	return c.Sarama.Validate()
 }
@@ -109,7 +113,7 @@ func saramaConfig(base *sarama.Config) *sarama.Config {
 		c.Version = sarama.V2_8_0_0 // the first that tells topic ids
 	}
 	c.Metadata.AllowAutoTopicCreation = false
-	c.Metadata.RefreshFrequency = 10 * time.Second // how soon the group's leader sees a new partition, and everybody joins again
+	c.Metadata.RefreshFrequency = 10 * time.Second // how soon a member that reads nothing sees a new partition; the others look at each tick
 	c.ChannelBufferSize = maxChunk
 
 	c.Consumer.IsolationLevel = sarama.ReadCommitted

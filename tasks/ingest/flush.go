@@ -119,6 +119,7 @@ func (s *session[R]) committed(ctx context.Context, e lake.Entry) error {
 	if e.Kind == lake.KindAppend {
 		s.in.log.Info("committed", "entry", e.N, "offsets", e.Offsets(), "rows", e.Rows(), "files", len(e.Files), "took_ms", e.DurationMS)
 	}
+	s.tellLosses(e)
 	s.in.report(func(p *Progress) { p.committed(e, state) })
 	return nil
 }
@@ -136,6 +137,9 @@ func (p *Progress) committed(e lake.Entry, state *lake.State) {
 	if e.Kind == lake.KindAppend {
 		p.Entry, p.BatchOffsets, p.BatchDuration = e.N, e.Offsets(), e.Duration()
 		p.Rows += e.Rows()
+	}
+	for _, l := range losses(e) {
+		p.Lost += l.End - l.Start
 	}
 	for _, d := range e.Days {
 		for field, n := range d.DeadLetters {

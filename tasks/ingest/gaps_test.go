@@ -88,9 +88,16 @@ func TestDeletedByRetention(t *testing.T) {
 	l := w.lake()
 	w.deleteUpTo(0, 7)
 	w.deleteUpTo(1, 10) // all of it
-	r := w.run(w.config(l))
+	cfg := w.config(l)
+	var told []Loss // of the goroutine that commits, which has ended when it is read
+	cfg.Lost = func(l Loss) { told = append(told, l) }
+	r := w.run(cfg)
 	w.caughtUp(l)
 	r.stop()
+	checkLosses(t, told, map[int32]int64{0: 7, 1: 10})
+	if n := r.progress().Lost; n != 17 {
+		t.Errorf("progress tells of %d lost offsets, want 17", n)
+	}
 	w.wantOnce(3)
 	w.auditClean(l)
 	if n := gapsByCause(t, l)[lake.CauseDeleted]; n != 17 {
@@ -104,6 +111,20 @@ func TestDeletedByRetention(t *testing.T) {
 	r.stop()
 	w.wantOnce(3 + 5 + 10)
 	w.auditClean(l)
+}
+
+// checkLosses checks that of each partition the first offsets are told as lost, once.
+func checkLosses(t *testing.T, told []Loss, want map[int32]int64) {
+	t.Helper()
+	for _, l := range told {
+		if l.Start != 0 || l.End != want[l.Partition] || l.Entry == 0 || l.TopicID == "" {
+			t.Errorf("told of %+v, want the first %d offsets", l, want[l.Partition])
+		}
+		delete(want, l.Partition)
+	}
+	if len(want) > 0 {
+		t.Errorf("nobody was told of losses in partitions %v", want)
+	}
 }
 
 func (w *world) deleteUpTo(partition int32, offset int64) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -95,7 +98,7 @@ func (in *Ingester[R]) sessions(ctx context.Context, group sarama.ConsumerGroup)
 			in.log.Warn("this writer was taken for dead: going on with a new one", "error", err)
 			in.writer = lake.NewWriter[R](in.cfg.Lake)
 		case errors.Is(err, ErrNoTopic):
-			if err := in.awaitTopic(ctx); err != nil {
+			if err := in.awaitTopic(ctx); err != nil && !isTransient(err) {
 				return err
 			}
 		case err == nil || isTransient(err):
@@ -115,11 +118,19 @@ func (in *Ingester[R]) sessions(ctx context.Context, group sarama.ConsumerGroup)
 	return nil
 }
 
-// isTransient says whether Kafka may work again by itself.
+// isTransient says whether Kafka may work again by itself: it answered with an error of its own, or the network did.
 func isTransient(err error) bool {
-	var k sarama.KError
-	return errors.As(err, &k) || errors.Is(err, sarama.ErrOutOfBrokers) || errors.Is(err, sarama.ErrClosedClient) ||
-		errors.Is(err, sarama.ErrNotConnected) || errors.Is(err, errBroker)
+	var (
+		k       sarama.KError
+		network net.Error
+	)
+	return errors.As(err, &k) || errors.As(err, &network) || slices.ContainsFunc(passing, func(e error) bool { return errors.Is(err, e) })
+}
+
+// passing are errors of a connection or a cluster that may be whole again a moment later.
+var passing = []error{
+	errBroker, io.EOF, io.ErrUnexpectedEOF, net.ErrClosed,
+	sarama.ErrOutOfBrokers, sarama.ErrClosedClient, sarama.ErrNotConnected, sarama.ErrControllerNotAvailable, sarama.ErrIncompleteResponse,
 }
 
 // errBroker marks what went wrong in asking the broker, within a session.
@@ -132,11 +143,11 @@ func (in *Ingester[R]) awaitTopic(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		if !errors.Is(err, ErrNoTopic) || !in.cfg.WaitForTopic {
+		if !errors.Is(err, errDisagree) && (!errors.Is(err, ErrNoTopic) || !in.cfg.WaitForTopic) {
 			return err
 		}
 		if !told {
-			in.log.Warn("waiting for the topic to be created")
+			in.log.Warn("waiting for the topic to be created", "because", err)
 		}
 		if err := in.sleep(ctx, in.cfg.Tick); err != nil {
 			return nil

@@ -18,6 +18,7 @@ type Progress struct {
 	BatchDuration time.Duration       `json:"batch_duration"` // of the last commit, from its first record
 	Rows          int64               `json:"rows"`           // committed by this process since it started
 	DeadLetters   map[string]int64    `json:"dead_letters"`   // likewise, by field
+	Lost          int64               `json:"lost"`           // likewise, offsets that the broker deleted before they were read
 	Watermark     time.Time           `json:"watermark,omitzero"`
 	Error         string              `json:"error,omitempty"` // why the last try of a commit failed; empty: it did not
 }

@@ -25,6 +25,7 @@ type session[R any] struct {
 	in      *Ingester[R]
 	group   sarama.ConsumerGroupSession
 	topicID string
+	all     int32 // how many partitions the topic had at the start
 	claims  map[int32]*claim[R]
 	ids     []int32 // of claims, as sarama gave them
 
@@ -59,7 +60,7 @@ func (s *session[R]) start(ctx context.Context) error {
 	if err != nil {
 		return asBroker(err)
 	}
-	s.topicID = topic.id
+	s.topicID, s.all = topic.id, topic.partitions
 	if err := s.in.cfg.Lake.Finish(ctx); err != nil {
 		return err
 	}

@@ -52,6 +52,11 @@ func (s *session[R]) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if topic.Partitions > s.all && len(s.ids) > 0 {
+		s.in.log.Info("the topic has more partitions: joining again", "partitions", topic.Partitions, "before", s.all)
+		s.end(nil) // whoever leads the group then shares them out
+		return nil
+	}
 	atEnd := true
 	progress := make([]PartitionProgress, 0, len(s.ids))
 	for _, p := range slices.Sorted(slices.Values(s.ids)) {

@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/IBM/sarama"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tidemill/tidemill/internal/testkit"
 	"github.com/tidemill/tidemill/tasks/produce"
@@ -93,5 +95,41 @@ func TestProduceEndsWhileTheBrokerIsGone(t *testing.T) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Fatal("still producing to a broker that is gone")
+	}
+}
+
+// TestLeaderThatDoesNotKnowYet: a new topic's partition has a leader that for a moment denies it.
+func TestLeaderThatDoesNotKnowYet(t *testing.T) {
+	broker, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	var denials atomic.Int64
+	broker.ControlKey(int16(kmsg.ListOffsets), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		if denials.Add(1) > 20 {
+			return nil, nil, false
+		}
+		broker.KeepControl()
+		asked := request.(*kmsg.ListOffsetsRequest)
+		answer := asked.ResponseKind().(*kmsg.ListOffsetsResponse)
+		for _, t := range asked.Topics {
+			topic := kmsg.NewListOffsetsResponseTopic()
+			topic.Topic = t.Topic
+			for _, p := range t.Partitions {
+				partition := kmsg.NewListOffsetsResponseTopicPartition()
+				partition.Partition, partition.ErrorCode = p.Partition, kerr.NotLeaderForPartition.Code
+				topic.Partitions = append(topic.Partitions, partition)
+			}
+			answer.Topics = append(answer.Topics, topic)
+		}
+		return answer, nil, true
+	})
+	got, err := produce.Once(t.Context(), config(t, broker.ListenAddrs()), produce.Source{ID: "numbers", Events: list(numbered(100))}, nil)
+	if err != nil || got.Acknowledged != 100 {
+		t.Errorf("%+v, %v, want 100 acknowledged", got.Progress, err)
+	}
+	if denials.Load() < 20 {
+		t.Errorf("the leader denied %d times: nothing was tried", denials.Load())
 	}
 }

@@ -100,7 +100,7 @@ func readPresent(ctx context.Context, client sarama.Client, topic Topic, source 
 
 // read takes the headers of one partition's records.
 func (p *presentIn) read(ctx context.Context, client sarama.Client, topic string, partition int32, source string) error {
-	start, err := client.GetOffset(topic, partition, sarama.OffsetOldest)
+	start, err := offset(ctx, client, topic, partition, sarama.OffsetOldest)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ const (
 // and counts by what they say of themselves, so that it reaches the end also where the last offsets hold no record: those
 // of transactions' markers and those that compaction took out.
 func scan(ctx context.Context, client sarama.Client, topic string, partition int32, start int64, take func(*sarama.Record) error) error {
-	end, err := client.GetOffset(topic, partition, sarama.OffsetNewest)
+	end, err := offset(ctx, client, topic, partition, sarama.OffsetNewest)
 	if err != nil {
 		return err
 	}
@@ -59,6 +59,25 @@ func scan(ctx context.Context, client sarama.Client, topic string, partition int
 		}
 	}
 	return nil
+}
+
+// offset asks for a partition's first or next offset. A new partition's leader is named before it knows that it is one.
+func offset(ctx context.Context, client sarama.Client, topic string, partition int32, which int64) (int64, error) {
+	for failures := 1; ; failures++ {
+		at, err := client.GetOffset(topic, partition, which)
+		if err == nil || failures == fetchAttempts || !leaderMoves(err) {
+			return at, err
+		}
+		if err := pauseAndRefresh(ctx, client, topic); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// leaderMoves says whether a partition is being taken over, or was only just made.
+func leaderMoves(err error) bool {
+	return errors.Is(err, sarama.ErrNotLeaderForPartition) || errors.Is(err, sarama.ErrLeaderNotAvailable) || errors.Is(err, sarama.ErrFencedLeaderEpoch) ||
+		errors.Is(err, sarama.ErrUnknownLeaderEpoch) || errors.Is(err, sarama.ErrUnknownTopicOrPartition) || errors.Is(err, sarama.ErrOffsetNotAvailable)
 }
 
 func fetch(client sarama.Client, topic string, partition int32, offset int64) (*sarama.FetchResponseBlock, error) {
