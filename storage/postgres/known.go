@@ -123,7 +123,7 @@ func (c *clockSample) now(ours time.Time) (time.Time, bool) {
 	if c.theirs.IsZero() || since < 0 || since > clockGood {
 		return time.Time{}, false
 	}
-	return c.theirs.Add(since), true
+	return c.theirs.Add(since).Truncate(time.Microsecond), true // as the database has it: what is written twice must be one time
 }
 
 func (c *clockSample) take(theirs, ours time.Time) {

@@ -52,6 +52,9 @@ func TestAClockSampleIsGoodForAMoment(t *testing.T) {
 			t.Errorf("at %v: %v, %v, want %v, %v", x.ours, got, ok, x.want, x.ok)
 		}
 	}
+	if got, _ := c.now(time.Unix(1, 500_000_999)); got.Nanosecond()%1000 != 0 {
+		t.Errorf("%v has more digits than the database keeps", got)
+	}
 	c.take(at(100.1), at(1.5)) // its answer took 0.4 s longer
 	if got, _ := c.now(at(1.5)); !got.Equal(at(100.5)) {
 		t.Errorf("a sample that lags has taken the place of a better one: %v", got)
