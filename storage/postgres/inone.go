@@ -14,7 +14,7 @@ import (
 // A transition of runs that this process was the last to change can be made in one round trip: it is decided by what was left behind, and the
 // transaction that writes it proves that all of it is still so, or stores nothing:
 //
-//   - the server has neither been restarted since nor been replaced by another,
+//   - the server has neither been restarted since nor been replaced by another, and its clock tells the time of the decision, or nearly,
 //   - the last to write each run's row was the transaction that left behind what is known,
 //   - each lease that ends is in the queue,
 //   - the DAGs are paused or not, and on the versions, as they were,
@@ -26,7 +26,8 @@ const (
 	proveStanding = `SELECT 1 / (count(*) = cardinality($1))::int FROM unnest($1::text[], $2::boolean[], $3::text[]) AS c(dag_id, paused, version)
 		CROSS JOIN LATERAL (SELECT FROM tidemill.dags d WHERE d.dag_id = c.dag_id AND d.paused = c.paused AND d.version = c.version OFFSET 0) d`
 
-	proveServer = `SELECT 1 / (` + serverLife + ` = $1)::int`
+	// proveServer: a process that was frozen when it took the time, or has decided and then been frozen, would write the past.
+	proveServer = `SELECT 1 / (` + serverLife + ` = $1 AND clock_timestamp() BETWEEN $2::timestamptz - $3::interval AND $2::timestamptz + $3::interval)::int`
 
 	proveWorker = `SELECT 1 / count(*) FROM (SELECT FROM tidemill.workers WHERE id = $1 FOR KEY SHARE) w`
 )
@@ -73,15 +74,22 @@ func (s *Store) inOne(ctx context.Context, keys []int64, t *engine.Transition) (
 
 // prove sends a whole transaction.
 func (s *Store) prove(ctx context.Context, conn *pgxpool.Conn, f *found, w *writes) error {
+	type standing struct {
+		dag, version string
+		paused       bool
+	}
+	var all []standing // of two runs of a DAG one may be known from before it was paused: both are proved, and one fails
 	var dags, versions []string
 	var paused []bool
 	for i := range f.runs {
-		if r := &f.runs[i]; !slices.Contains(dags, r.DAG) {
-			dags, paused, versions = append(dags, r.DAG), append(paused, r.DAGPaused), append(versions, r.DAGVersion)
+		r := &f.runs[i]
+		if st := (standing{r.DAG, r.DAGVersion, r.DAGPaused}); !slices.Contains(all, st) {
+			all = append(all, st)
+			dags, versions, paused = append(dags, st.dag), append(versions, st.version), append(paused, st.paused)
 		}
 	}
 	w.proofs = func(b *pgx.Batch) {
-		b.Queue(proveServer, f.server)
+		b.Queue(proveServer, f.server, f.now, clockSlack)
 		b.Queue(proveStanding, dags, paused, versions)
 		if w.enqueue.handed {
 			b.Queue(proveWorker, w.worker)
