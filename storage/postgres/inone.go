@@ -5,7 +5,9 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/tidemill/tidemill/engine"
@@ -61,7 +63,7 @@ func (s *Store) inOne(ctx context.Context, keys []int64, t *engine.Transition) (
 	defer conn.Release()
 	defer rollback(ctx, conn.Conn())
 	err = s.prove(ctx, conn, f, w)
-	if err == nil || lost(err) && f.mark.xid != "" && s.settle(ctx, f.mark, err) == nil {
+	if err == nil || lost(err) && s.wasMade(ctx, f.mark, changes, err) {
 		s.known.right()
 		s.stats.inOne.Add(1)
 		s.committed(f, changes)
@@ -115,4 +117,31 @@ func (s *Store) committed(f *found, changes []engine.RunChange) {
 	if number, err := strconv.ParseUint(f.mark.xid, 10, 64); err == nil {
 		s.known.wrote(f, changes, uint32(number)) //nolint:gosec // as xmin has it: without its epoch
 	}
+}
+
+// wasMade finds out whether a transaction that went in one round trip was committed although its answer was lost: by its mark, or, when not even
+// that has come, by a lease that none but it can have given. Where it has given none it does not matter: the long way finds what is so.
+func (s *Store) wasMade(ctx context.Context, m mark, changes []engine.RunChange, cause error) (made bool) {
+	if m.xid != "" {
+		return s.settle(ctx, m, cause) == nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleLimit)
+	defer cancel()
+	for i := range changes {
+		for _, q := range changes[i].Enqueue {
+			if q.Lease == uuid.Nil {
+				continue
+			}
+			s.stats.unknown.Add(1)
+			err := s.write(ctx, func(ctx context.Context, tx pgx.Tx) error {
+				if _, err := tx.Exec(ctx, lockRuns, []int64{q.Run}); err != nil { // once it is over, or before it has begun: then it fails
+					return err
+				}
+				return tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM tidemill.task_queue WHERE run_id = $1 AND task_id = $2 AND map_index = $3 AND lease = $4)`,
+					q.Run, q.Task, q.MapIndex, pgtype.UUID{Bytes: q.Lease, Valid: true}).Scan(&made)
+			})
+			return err == nil && made
+		}
+	}
+	return false
 }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -63,5 +64,49 @@ func TestATimeOfThePastIsNotWritten(t *testing.T) {
 	}
 	if s := r.Stats(); s.InOne == 0 || s.WrongGuess != 1 {
 		t.Errorf("%d transitions were made in one round trip, %d guesses were wrong; want some, and the last", s.InOne, s.WrongGuess)
+	}
+}
+
+// A connection that is lost in a transition that goes in one round trip loses neither it nor what it hands over.
+func TestConnectionLostInOneRoundTrip(t *testing.T) {
+	for name, when := range map[string]func(fromServer bool, data []byte) bool{
+		"before it reaches the server": func(fromServer bool, _ []byte) bool { return !fromServer },
+		"when all of its answer is on its way": func(fromServer bool, data []byte) bool {
+			return fromServer && bytes.Contains(data, []byte("COMMIT\x00"))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			direct := newRig(t, postgres.Options{})
+			p, through := newProxy(t, direct.url)
+			r := &rig{TB: t, Store: openAt(t, through, postgres.Options{MaxConns: 1}), url: through, worker: direct.worker}
+			run := r.runs(1)[0]
+			l := r.begin(run)
+			hop := func() {
+				links, found, _, err := r.next(l)
+				r.ok(err)
+				if len(links) != 1 || !found.Held[0] {
+					t.Fatalf("%d tasks were handed over, found %+v", len(links), found)
+				}
+				l = links[0]
+			}
+			for range 4 {
+				hop()
+			}
+			p.once(when)
+			hop()
+			b, err := direct.Beat(t.Context(), engine.Beat{Worker: r.worker, Leases: []engine.Lease{l.Lease}})
+			r.ok(err)
+			if len(b.Lost)+len(b.Unknown) > 0 {
+				t.Errorf("the store has other leases than the process: %+v", b)
+			}
+			hop()
+			hop()
+			if n := direct.count(run); n != 7 {
+				t.Errorf("the run counts %d transitions, want 7", n)
+			}
+			if n := value[int](t, direct.url, `SELECT count(*) FROM tidemill.attempts`); n != 7 {
+				t.Errorf("%d attempts are in history, want 7", n)
+			}
+		})
 	}
 }
