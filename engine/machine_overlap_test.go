@@ -77,3 +77,27 @@ func TestCertainSkipDoesNotWait(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// What started by a clock that is ahead of the store's has not ended before it started.
+func TestNothingEndsBeforeItStarted(t *testing.T) {
+	d := New[NoParams]("d")
+	After(d.Run(), "a", number)
+	s := newSim(t, d)
+	s.change(func(m *machine) { m.start() })
+	ahead := s.now.Add(time.Hour)
+	s.row.StartedAt = &ahead
+	key := TaskKey{Run: 1, Task: "a", MapIndex: -1}
+	delete(s.queue, key)
+	var c RunChange
+	s.change(func(m *machine) {
+		m.endAttempt(AttemptEnd{Lease: Lease{TaskKey: key}, Try: 1, Ending: EndSuccess, Output: []byte("1"), StartedAt: &ahead})
+		m.settle()
+		c = m.change
+	})
+	if len(c.Attempts) != 1 || c.Attempts[0].EndedAt.Before(*c.Attempts[0].StartedAt) {
+		t.Errorf("attempts are %+v", c.Attempts)
+	}
+	if c.EndedAt == nil || c.EndedAt.Before(ahead) {
+		t.Errorf("the run ended at %v, and started at %v", c.EndedAt, ahead)
+	}
+}
