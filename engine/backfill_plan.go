@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -43,7 +44,7 @@ func (o BackfillOrder) Check(l Timeline, dependsOnPast bool, now time.Time) erro
 	if l.Timetable == nil {
 		return &InvalidError{"dag_id", "the DAG has no schedule, so that no date follows from the range; trigger it instead"}
 	}
-	if err := checkOrder(o.From, o.To); err != nil {
+	if err := cmp.Or(checkYear("from_date", o.From), checkYear("to_date", o.To), checkOrder(o.From, o.To)); err != nil {
 		return err
 	}
 	switch {

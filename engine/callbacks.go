@@ -112,6 +112,10 @@ func (d *Definition) callbackFor(task, name string) (Callback, error) {
 
 func marshalEvent(e CallbackEvent) []byte {
 	raw, err := json.Marshal(e)
+	if err != nil { // a date of no four-digit year, as checkYear refuses them: no reason for a run never to end
+		e.Logical, e.RetryAt = nil, nil
+		raw, err = json.Marshal(e)
+	}
 	if err != nil {
 		panic(fmt.Sprintf("engine: a callback event does not encode: %v", err)) // plain fields: cannot happen
 	}

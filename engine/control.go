@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tidemill/tidemill/engine/secret"
 )
@@ -82,8 +84,11 @@ func runID(t RunType, at time.Time) string {
 }
 
 func checkRunID(id string) error {
-	if len(id) > 250 || strings.TrimSpace(id) != id || strings.ContainsAny(id, "/\\?#\x00\n") {
-		return &InvalidError{Field: "dag_run_id", Message: "use at most 250 characters, none of / \\ ? # and no space at the ends"}
+	if utf8.RuneCountInString(id) > 250 || strings.TrimSpace(id) != id || strings.ContainsAny(id, "/\\?#") || strings.ContainsFunc(id, unicode.IsControl) {
+		return &InvalidError{Field: "dag_run_id", Message: "use at most 250 characters, none of / \\ ? #, no control character and no space at the ends"}
+	}
+	if id == "." || id == ".." || id == "~" {
+		return &InvalidError{Field: "dag_run_id", Message: fmt.Sprintf("%q means something else in an address; give another", id)}
 	}
 	return nil
 }

@@ -58,6 +58,15 @@ func checkOrder(from, to time.Time) error {
 	return nil
 }
 
+// checkYear refuses a moment of a year that, in some zone or with an interval before it, has not the four digits that a date in JSON has: nobody
+// could be shown it.
+func checkYear(field string, at time.Time) error {
+	if year := at.UTC().Year(); year < 1000 || year > 9998 {
+		return &InvalidError{field, fmt.Sprintf("is of the year %d; give a time of the years 1000 to 9998", year)}
+	}
+	return nil
+}
+
 // startOfDay returns the first moment at which the zone's clock shows that date or a later one. It is no midnight where
 // the clock is put forward over it.
 func startOfDay(year int, month time.Month, day int, zone *time.Location) time.Time {

@@ -51,6 +51,7 @@ func TestDefinitionsThatAreRefused(t *testing.T) {
 	}{
 		{"duplicate id", func(d dag) { engine.After(d.Run(), "a", one) }, `task id "a" is taken`},
 		{"bad id", func(d dag) { engine.After(d.Run(), "a b", one) }, `task id "a b": use 1 to 250 letters`},
+		{"id that is a way up", func(d dag) { engine.After(d.Run(), "..", one) }, `not "." or ".." alone`},
 		{"empty id", func(d dag) { engine.After(d.Run(), "", one) }, `task id "": use`},
 		{"output with a channel", func(d dag) { engine.After(d.Run(), "x", yields[chan int]) }, "chan int has no JSON form"},
 		{"output with a func", func(d dag) { engine.After(d.Run(), "x", yields[map[string]func()]) }, "func() has no JSON form"},

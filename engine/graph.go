@@ -88,8 +88,8 @@ type upstream struct {
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_.\-]{1,250}$`)
 
 func checkID(what, id string) error {
-	if !idPattern.MatchString(id) {
-		return fmt.Errorf("%s %q: use 1 to 250 letters, digits, \"_\", \"-\" or \".\"", what, id)
+	if !idPattern.MatchString(id) || id == "." || id == ".." { // which lead elsewhere in an address
+		return fmt.Errorf("%s %q: use 1 to 250 letters, digits, \"_\", \"-\" or \".\", not \".\" or \"..\" alone", what, id)
 	}
 	return nil
 }

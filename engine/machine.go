@@ -248,6 +248,9 @@ func (m *machine) verdict() {
 
 func (m *machine) endRun(state RunState, failed int, why string) {
 	at := m.now
+	if began := cmp.Or(m.change.StartedAt, m.row.StartedAt); began != nil && began.After(at) { // by a clock that is a little ahead of this one
+		at = *began
+	}
 	m.change.State, m.change.EndedAt, m.change.FailedTasks = state, &at, failed
 	m.untime(m.runTimer(TimerDeadline))
 	if m.def.Spec.RunTimeout > 0 {

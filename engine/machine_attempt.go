@@ -27,6 +27,10 @@ type AttemptEnd struct {
 // endAttempt takes in how an attempt ended. The caller has made sure that it held its lease until now.
 func (m *machine) endAttempt(e AttemptEnd) {
 	t, ok := m.def.byID[e.Lease.Task]
+	if e.StartedAt != nil && e.StartedAt.After(m.now) { // by its process's clock, of which the store's may be behind
+		now := m.now
+		e.StartedAt = &now
+	}
 	a := Attempt{
 		TaskKey: e.Lease.TaskKey, Try: e.Try, Ending: e.Ending, QueuedAt: e.QueuedAt, StartedAt: e.StartedAt, EndedAt: m.now,
 		Worker: m.who.worker, Build: m.who.build, Version: m.change.Version, Output: e.Output, Error: e.Error, Inputs: e.Inputs,

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,5 +76,47 @@ func TestCertainSkipDoesNotWait(t *testing.T) {
 	s.do("start; skip skipped")
 	if got := s.String(); got != "running slow=queued skipped=skipped reader=skipped" {
 		t.Errorf("got %s", got)
+	}
+}
+
+// What started by a clock that is ahead of the store's has not ended before it started.
+func TestNothingEndsBeforeItStarted(t *testing.T) {
+	d := New[NoParams]("d")
+	After(d.Run(), "a", number)
+	s := newSim(t, d)
+	s.change(func(m *machine) { m.start() })
+	ahead := s.now.Add(time.Hour)
+	s.row.StartedAt = &ahead
+	key := TaskKey{Run: 1, Task: "a", MapIndex: -1}
+	delete(s.queue, key)
+	var c RunChange
+	s.change(func(m *machine) {
+		m.endAttempt(AttemptEnd{Lease: Lease{TaskKey: key}, Try: 1, Ending: EndSuccess, Output: []byte("1"), StartedAt: &ahead})
+		m.settle()
+		c = m.change
+	})
+	if len(c.Attempts) != 1 || c.Attempts[0].EndedAt.Before(*c.Attempts[0].StartedAt) {
+		t.Errorf("attempts are %+v", c.Attempts)
+	}
+	if c.EndedAt == nil || c.EndedAt.Before(ahead) {
+		t.Errorf("the run ended at %v, and started at %v", c.EndedAt, ahead)
+	}
+}
+
+// A date that JSON cannot tell does not keep a run from its end.
+func TestARunOfADateThatCannotBeToldEnds(t *testing.T) {
+	d := New[NoParams]("d")
+	After(d.Run(), "a", number)
+	s := newSim(t, d)
+	far := time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)
+	s.row.Logical = &far
+	s.change(func(m *machine) { m.start() })
+	key := TaskKey{Run: 1, Task: "a", MapIndex: -1}
+	delete(s.queue, key)
+	s.change(func(m *machine) {
+		m.endAttempt(AttemptEnd{Lease: Lease{TaskKey: key}, Try: 1, Ending: EndSuccess, Output: []byte("1")})
+	})
+	if s.row.State != RunSuccess || !slices.Contains(s.told, "event "+EventRunSucceeded) {
+		t.Errorf("the run is %s, told was %q", s.row.State, s.told)
 	}
 }

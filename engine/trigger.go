@@ -43,6 +43,9 @@ func (c *Control) trigger(ctx context.Context, t TriggerRequest, person bool) (R
 	}
 	n := NewRun{DAG: t.DAG, RunID: t.RunID, Type: ManualRun, Logical: t.Logical, Params: t.Params, Version: d.Version, TriggeredBy: t.By, Note: t.Note, Deadline: time.Duration(d.Spec.Deadline)}
 	if t.Logical != nil {
+		if err := checkYear("logical_date", *t.Logical); err != nil {
+			return RunRow{}, err
+		}
 		utc := t.Logical.UTC()
 		n.Logical = &utc
 		status, err := c.status(ctx, t.DAG)

@@ -12,10 +12,11 @@ import (
 // Whoever writes by it proves it.
 
 const (
-	mostKnown      = 4096    // runs that are kept at most, and
-	mostKnownBytes = 4 << 20 // of their states: what has not been asked for the longest is forgotten
-	mostRest       = 64      // transitions that are made the long way after a wrong guess, at most
-	clockGood      = time.Second
+	mostKnown      = 4096            // runs that are kept at most, and
+	mostKnownBytes = 4 << 20         // of their states and params: what has not been asked for the longest is forgotten
+	mostRest       = 64              // transitions that are made the long way after a wrong guess, at most
+	clockGood      = time.Second     // how long a sample of the database's clock is good
+	clockSlack     = 2 * time.Second // how far the time of a decision may be from the database's when it is written
 )
 
 // A knownRun is a run as this process has written it.
@@ -85,7 +86,7 @@ func (k *knowledge) wrote(f *found, changes []engine.RunChange, writer uint32) {
 		if c.Reopened {
 			row.EndedAt = nil
 		}
-		k.runs.put(c.Key, knownRun{row, writer}, len(c.States))
+		k.runs.put(c.Key, knownRun{row, writer}, len(c.States)+len(row.Params))
 	}
 }
 
