@@ -223,6 +223,17 @@ func (a *attempt) finish(out []byte, err, cause error) {
 	a.tc.logger().Error("attempt ended", "ending", string(a.end.Ending), "error", a.end.Error)
 }
 
+// endedAt is how an attempt ended, for a store whose clock shows now, when its process's shows ours. When it started is reckoned back from there:
+// how long it took is the process's to say, what time it is the store's.
+func (a *attempt) endedAt(now, ours time.Time) AttemptEnd {
+	e := a.end
+	if e.StartedAt != nil {
+		at := now.Add(-max(0, ours.Sub(*e.StartedAt)))
+		e.StartedAt = &at
+	}
+	return e
+}
+
 // storeGrace is how long a drain waits for the store to take the last ends. What it has not taken then is found as lost later.
 const storeGrace = 10 * time.Second
 

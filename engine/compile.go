@@ -24,6 +24,7 @@ type Definition struct {
 	callbacks callbackSet
 	params    *paramType
 	fill      func([]byte) ([]byte, error)
+	checkRun  func(params []byte, logical *time.Time) error
 	noParams  []byte // what FillParams makes of none
 	exact     bool
 	pooled    bool // some task takes slots of a pool
@@ -132,7 +133,7 @@ func (g *graph) compile() *Definition {
 	g.coverage()
 	tasks := g.order()
 	g.pairs()
-	d := &Definition{tasks: tasks, byID: map[string]*Task{}, callbacks: g.callbacks, params: g.params, fill: g.fillParams, exact: g.exactTasks}
+	d := &Definition{tasks: tasks, byID: map[string]*Task{}, callbacks: g.callbacks, params: g.params, fill: g.fillParams, checkRun: g.checkRun, exact: g.exactTasks}
 	for i, t := range tasks {
 		t.index = i
 		d.byID[t.spec.ID] = t

@@ -190,7 +190,7 @@ func (r *Runtime) decideEnds(now time.Time, rows []RunRow, found Found, batch []
 		ended := 0
 		for _, i := range own {
 			if found.Held[i] {
-				m.endAttempt(r.masked(batch[i].end))
+				m.endAttempt(r.masked(batch[i].endedAt(now, r.clock.Now())))
 				ended++
 			}
 		}

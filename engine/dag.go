@@ -59,6 +59,16 @@ func New[P any](id string, opts ...DAGOption) *DAG[P] {
 	for _, p := range problems {
 		g.fail(g.where, "params of DAG %s: %s", id, p)
 	}
+	g.checkRun = func(raw []byte, logical *time.Time) error {
+		p, _, err := decodeParams[P](g.params, raw)
+		if err != nil {
+			return err
+		}
+		if v, ok := any(&p).(RunValidator); ok {
+			return named(v.ValidateRun(logical))
+		}
+		return nil
+	}
 	g.fillParams = func(raw []byte) ([]byte, error) {
 		_, full, err := decodeParams[P](g.params, raw)
 		return full, err

@@ -28,6 +28,7 @@ type graph struct {
 	callbacks    callbackSet
 	params       *paramType
 	fillParams   func([]byte) ([]byte, error)
+	checkRun     func(params []byte, logical *time.Time) error
 	timetable    Timetable // of [OnTimetable]
 	exactTasks   bool      // MaxActiveTasks was given: held exactly
 }

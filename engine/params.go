@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -21,6 +22,12 @@ import (
 // A Validator is a params type with a check of its own, made after that of the tags. To name a field it returns an [InvalidError] (or
 // several, joined) whose Field is the param's name.
 type Validator interface{ Validate() error }
+
+// A RunValidator is a params type with a check that depends on the logical date of a run, nil: it has none. It is made when somebody triggers
+// one, so that what cannot work is refused rather than run. Errors name fields as those of a [Validator] do.
+type RunValidator interface {
+	ValidateRun(logical *time.Time) error
+}
 
 // decodeParams decodes a run's params strictly: an unknown field, an ill-typed one and one out of bounds is an error that names it. What is
 // left out gets its default; full is the JSON with those.
@@ -60,7 +67,11 @@ func validate(p any) error {
 	if !ok {
 		return nil
 	}
-	err := v.Validate()
+	return named(v.Validate())
+}
+
+// named makes of an error, or several that are joined, those that name the params that they are about.
+func named(err error) error {
 	if err == nil {
 		return nil
 	}

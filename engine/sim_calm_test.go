@@ -340,8 +340,8 @@ func (w *world) dates(id string) {
 		if r.Logical != nil {
 			have[r.Logical.UTC()] = true
 		}
-		if r.Type == engine.ScheduledRun || r.Type == engine.BackfillRun && anchor.IsZero() {
-			anchor = r.Logical.UTC() // of either: where all dates were backfilled while it was paused, none is left to its schedule
+		if r.Type == engine.ScheduledRun || r.Logical != nil && anchor.IsZero() {
+			anchor = r.Logical.UTC() // of any: where all dates were backfilled or triggered while it was paused, none is left to its schedule
 		}
 	}
 	if anchor.IsZero() {
@@ -351,6 +351,9 @@ func (w *world) dates(id string) {
 	const every = 5 * time.Minute
 	for !anchor.Add(-every).Before(*d.spec.StartDate) {
 		anchor = anchor.Add(-every)
+	}
+	for anchor.Before(*d.spec.StartDate) { // a person may ask for any date
+		anchor = anchor.Add(every)
 	}
 	for at := anchor; !at.After(*d.spec.EndDate) && at.Add(every).Before(w.now); at = at.Add(every) {
 		if !have[at] {

@@ -37,6 +37,9 @@ func (c *Control) trigger(ctx context.Context, t TriggerRequest, person bool) (R
 	if t.Params, err = d.FillParams(t.Params); err != nil {
 		return RunRow{}, err
 	}
+	if err := d.checkRun(t.Params, t.Logical); err != nil {
+		return RunRow{}, err
+	}
 	now, err := c.store.Now(ctx)
 	if err != nil {
 		return RunRow{}, err

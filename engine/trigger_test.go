@@ -46,3 +46,32 @@ func TestTriggersThatNobodyCouldLookAt(t *testing.T) {
 		}
 	}
 }
+
+// A dated param stands in for a logical date.
+type dated struct {
+	Day string `json:"day,omitempty"`
+}
+
+func (p dated) ValidateRun(logical *time.Time) error {
+	if p.Day == "" && logical == nil {
+		return &engine.InvalidError{Field: "day", Message: "is needed"}
+	}
+	return nil
+}
+
+// What depends on the run's logical date is checked when it is triggered, not when it fails.
+func TestTriggersThatCannotWorkAreRefused(t *testing.T) {
+	d := engine.New[dated]("d")
+	engine.After(d.Run(), "task", func(context.Context, engine.Run[dated]) (int, error) { return 1, nil })
+	c := running(t, memory(), nil, d).Control()
+	_, err := c.Trigger(t.Context(), engine.TriggerRequest{DAG: "d"})
+	if invalid, ok := errors.AsType[*engine.InvalidError](err); !ok || invalid.Field != "params.day" {
+		t.Errorf("without either: %v, want an error of params.day", err)
+	}
+	at := time.Date(2024, 1, 5, 0, 0, 0, 0, time.UTC)
+	for _, ok := range []engine.TriggerRequest{{DAG: "d", Params: []byte(`{"day":"2024-01-05"}`)}, {DAG: "d", Logical: &at}} {
+		if _, err := c.Trigger(t.Context(), ok); err != nil {
+			t.Errorf("%+v: %v", ok, err)
+		}
+	}
+}

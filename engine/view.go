@@ -175,8 +175,11 @@ func (v *viewer) run(r RunRow, spec Spec) (RunView, error) {
 		for j, in := range st.Instances {
 			tv := v.instance(r, t, in, st.mapIndex(j))
 			tv.Reason = v.facts.reason(r, spec, t, tv, summaries)
-			if summaries[t.ID] = st.summary(); len(st.Instances) == 1 {
-				summaries[t.ID] = tv.State // the queue knows whether it runs
+			if j == 0 {
+				summaries[t.ID] = st.summary()
+			}
+			if tv.State == Running { // the queue knows
+				summaries[t.ID] = Running
 			}
 			out.Tasks = append(out.Tasks, tv)
 			out.Tasks = append(out.Tasks, v.nodes(r, t, tv)...)

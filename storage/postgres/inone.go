@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -90,13 +91,14 @@ func (s *Store) prove(ctx context.Context, conn *pgxpool.Conn, f *found, w *writ
 			dags, versions, paused = append(dags, st.dag), append(versions, st.version), append(paused, st.paused)
 		}
 	}
+	var clock time.Time
 	w.proofs = func(b *pgx.Batch) {
 		b.Queue(proveServer, f.server, f.now, clockSlack)
 		b.Queue(proveStanding, dags, paused, versions)
 		if w.enqueue.handed {
 			b.Queue(proveWorker, w.worker)
 		}
-		b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(append(f.mark.targets(), &f.clock)...) })
+		b.Queue(readClock).QueryRow(func(row pgx.Row) error { return row.Scan(append(f.mark.targets(), &clock)...) })
 	}
 	b := &pgx.Batch{}
 	s.work.queueBegin(b)
@@ -110,7 +112,6 @@ func (s *Store) prove(ctx context.Context, conn *pgxpool.Conn, f *found, w *writ
 // committed takes in what a transition that has been committed left behind.
 func (s *Store) committed(f *found, changes []engine.RunChange) {
 	s.stats.transitions.Add(1)
-	s.known.sample(f.clock, s.clock.Now())
 	if !f.keep {
 		return
 	}

@@ -238,7 +238,8 @@ func (s *Store) start(ctx context.Context, conn *pgxpool.Conn, from []queuedRun,
 		return 0, nil
 	}
 	f.leave(chosen)
-	f.clock, f.keep = f.now, true
+	s.known.sample(f.now, s.clock.Now())
+	f.keep = true
 	return len(chosen), s.decide(ctx, conn.Conn(), f, &engine.Transition{Decide: decide}, replace)
 }
 

@@ -158,5 +158,6 @@ func (s *Store) Now(ctx context.Context) (time.Time, error) {
 	if err := s.look.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&now); err != nil {
 		return now, fmt.Errorf("read the database's clock: %w", err)
 	}
+	s.known.sample(now, s.clock.Now())
 	return now, nil
 }

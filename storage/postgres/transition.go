@@ -88,7 +88,6 @@ type found struct {
 	server  string       // likewise: see knowledge
 	keep    bool         // what is left of the runs is worth knowing: their tasks are this process's, or likely to be
 	now     time.Time    // of the decision
-	clock   time.Time    // the database's, when it was asked
 	mark    mark
 }
 
@@ -135,7 +134,7 @@ func (s *Store) begin(ctx context.Context, conn *pgxpool.Conn, keys []int64, t *
 	if err := conn.SendBatch(ctx, b).Close(); err != nil {
 		return nil, beforeCommit(conn.Conn(), err)
 	}
-	f.clock = f.now
+	s.known.sample(f.now, s.clock.Now()) // here, where the answer has not waited for a commit
 	return f, nil
 }
 

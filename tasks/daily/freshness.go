@@ -98,8 +98,10 @@ func dayOf(run engine.Run[Params]) (lake.Day, error) {
 	case run.Day != "":
 		return lake.ParseDay(run.Day)
 	}
-	return "", &engine.InvalidError{Field: "params.day", Message: "a run without a logical date needs the day that it is for, as in {\"day\": \"2024-01-05\"}"}
+	return "", errNoDay
 }
+
+var errNoDay = &engine.InvalidError{Field: "params.day", Message: "a run without a logical date needs the day that it is for, as in {\"day\": \"2024-01-05\"}"}
 
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {

@@ -19,6 +19,14 @@ type Params struct {
 	Partial bool `json:"partial,omitempty" doc:"work on the day as far as it has come, without asking whether the stream has passed its end"`
 }
 
+// ValidateRun asks for the day where a run's logical date does not tell it.
+func (p Params) ValidateRun(logical *time.Time) error {
+	if p.Day == "" && logical == nil {
+		return errNoDay
+	}
+	return nil
+}
+
 // Validate checks the day.
 func (p Params) Validate() error {
 	if p.Day == "" {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -36,8 +37,8 @@ type Receiver struct {
 	now     func() time.Time
 }
 
-// New makes a receiver. secret is "whsec_" and base64, as receivers of the scheme have it, or any other text, which is then the
-// key itself; "" sends without a signature. now is the clock of webhook-timestamp.
+// New makes a receiver. secret is "whsec_" and base64, as receivers of the scheme have it; "" sends without a signature. Anything else is
+// refused: receivers would take it for another key. now is the clock of webhook-timestamp.
 func New(address, secret string, now func() time.Time) (*Receiver, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
@@ -47,10 +48,12 @@ func New(address, secret string, now func() time.Time) (*Receiver, error) {
 	if secret == "" {
 		return r, nil
 	}
+	key, marked := strings.CutPrefix(secret, "whsec_")
+	if raw, err := base64.StdEncoding.DecodeString(key); !marked || err != nil || len(raw) == 0 {
+		return nil, errors.New("the webhook secret must be whsec_ and base64, as `echo whsec_$(openssl rand -base64 24)` makes one")
+	}
 	if r.sign, err = standardwebhooks.NewWebhook(secret); err != nil {
-		if r.sign, err = standardwebhooks.NewWebhookRaw([]byte(secret)); err != nil {
-			return nil, errors.New("the webhook secret cannot be used: give whsec_ and base64")
-		}
+		return nil, errors.New("the webhook secret cannot be used: give whsec_ and base64")
 	}
 	return r, nil
 }

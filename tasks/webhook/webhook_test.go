@@ -117,3 +117,13 @@ func TestAnAnswerThatRepeatsTheAddressIsNotTold(t *testing.T) {
 		t.Errorf("an answer without secrets: %v", err)
 	}
 }
+
+// A secret that is not of the scheme's form would be another key to us than to its receivers.
+func TestAMalformedSecretIsRefused(t *testing.T) {
+	for _, secret := range []string{"hunter2", "whsec_", "whsec_!!!", "aHVzaGh1c2hodXNo"} {
+		_, err := webhook.New("http://localhost/", secret, time.Now)
+		if err == nil || !strings.Contains(err.Error(), "whsec_") || len(secret) > 6 && strings.Contains(err.Error(), secret) {
+			t.Errorf("%q: %v; want the form it must have, and not the secret", secret, err)
+		}
+	}
+}
