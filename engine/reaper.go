@@ -56,10 +56,24 @@ func (o *observer) look(now time.Time, sinceBeat time.Duration, self int64, work
 	return dead
 }
 
+// rest is how long after now to look again: until the first worker that is silent since its last sighting would be dead, at most so long.
+func (o *observer) rest(now time.Time, self int64, most time.Duration) time.Duration {
+	for id, s := range o.seen {
+		since := s.since
+		if o.beating.After(since) {
+			since = o.beating
+		}
+		if left := since.Add(o.timeout).Sub(now); id != self && left > 0 {
+			most = min(most, left)
+		}
+	}
+	return most
+}
+
 // reap buries dead workers and ends the attempts that they left, until ctx ends.
 func (r *Runtime) reap(ctx context.Context) {
 	o := newObserver(r.cfg.DeadAfter, 2*r.cfg.Heartbeat+time.Second)
-	for r.pause(ctx, r.cfg.Heartbeat) {
+	for r.pause(ctx, o.rest(r.clock.Now(), r.worker.Load(), r.cfg.Heartbeat)) {
 		r.reapOnce(ctx, o)
 	}
 }

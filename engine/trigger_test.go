@@ -47,12 +47,12 @@ func TestTriggersThatNobodyCouldLookAt(t *testing.T) {
 	}
 }
 
-// A dated param stands in for a logical date.
-type dated struct {
+// datedParams stand in for a logical date.
+type datedParams struct {
 	Day string `json:"day,omitempty"`
 }
 
-func (p dated) ValidateRun(logical *time.Time) error {
+func (p datedParams) ValidateRun(logical *time.Time) error {
 	if p.Day == "" && logical == nil {
 		return &engine.InvalidError{Field: "day", Message: "is needed"}
 	}
@@ -61,8 +61,8 @@ func (p dated) ValidateRun(logical *time.Time) error {
 
 // What depends on the run's logical date is checked when it is triggered, not when it fails.
 func TestTriggersThatCannotWorkAreRefused(t *testing.T) {
-	d := engine.New[dated]("d")
-	engine.After(d.Run(), "task", func(context.Context, engine.Run[dated]) (int, error) { return 1, nil })
+	d := engine.New[datedParams]("d")
+	engine.After(d.Run(), "task", func(context.Context, engine.Run[datedParams]) (int, error) { return 1, nil })
 	c := running(t, memory(), nil, d).Control()
 	_, err := c.Trigger(t.Context(), engine.TriggerRequest{DAG: "d"})
 	if invalid, ok := errors.AsType[*engine.InvalidError](err); !ok || invalid.Field != "params.day" {
