@@ -1,4 +1,4 @@
-// Approval asks people before it goes on, and reads who has said what as a typed value. They answer by `task answer`, programs by Control.Answer.
+// Approval asks people before it goes on, and reads who has said what as a typed value. They answer on the page of questions or by `task answer`, programs by Control.Answer.
 // While it waits it holds no slot; when nobody answers in time, the default is taken.
 //
 //	go run ./examples/approval dag test release --params '{"version": "1.4"}' --answer confirm=ship
