@@ -63,6 +63,12 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 		"an offset missing": {func(d *blobtest.Disk) error {
 			return edit(d, "_log/"+testTopic+"/1.json", `"end": 9`, `"end": 10`)
 		}, "missing: 9"},
+		"a gap without a cause": {func(d *blobtest.Disk) error {
+			return edit(d, "_log/"+testTopic+"/1.json", `"cause": "control"`, `"cause": ""`)
+		}, `[5, 6) has the cause "", which proves nothing`},
+		"a gap with a cause of no proof": {func(d *blobtest.Disk) error {
+			return edit(d, "_log/"+testTopic+"/2.json", `"cause": "control"`, `"cause": "skipped"`)
+		}, `the cause "skipped", which proves nothing`},
 		"a row count": {func(d *blobtest.Disk) error {
 			return edit(d, "_log/"+testTopic+"/1.json", `"rows": 6`, `"rows": 5`)
 		}, "offsets accounted for"},

@@ -81,6 +81,16 @@ const (
 	CauseDeleted   Cause = "below_log_start" // deleted by retention before it was read
 )
 
+// Proved says whether the cause is one that a broker can prove by what it
+// shows at the offsets: no other excuses a gap.
+func (c Cause) Proved() bool {
+	switch c {
+	case CauseControl, CauseAborted, CauseCompacted, CauseDeleted:
+		return true
+	}
+	return false
+}
+
 // File is a Parquet file of rows of one day, as the log lists it.
 type File struct {
 	Path         string     `json:"path"` // relative to the lake's root, slash-separated

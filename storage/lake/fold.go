@@ -63,6 +63,12 @@ func (s *State) foldRange(e Entry, r Range) {
 		s.Problems = append(s.Problems, fmt.Sprintf(
 			"entry %d: partition %d: %d offsets accounted for in [%d, %d)", e.N, r.Partition, sum, r.Start, r.End))
 	}
+	for _, g := range r.Gaps {
+		if !g.Cause.Proved() {
+			s.Problems = append(s.Problems, fmt.Sprintf("entry %d: partition %d of topic id %s: the gap [%d, %d) has the cause %q, which proves nothing",
+				e.N, r.Partition, e.TopicID, g.Start, g.End, g.Cause))
+		}
+	}
 	p.Next = max(p.Next, r.End)
 	p.Rows += r.Rows
 	p.DeadLetters += r.DeadLetters
