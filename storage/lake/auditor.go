@@ -40,7 +40,7 @@ func (a *auditor) run(ctx context.Context) (AuditReport, error) {
 		if err != nil {
 			return AuditReport{}, err
 		}
-		if s.live(e) {
+		if s.Live(e) {
 			if err := a.entry(ctx, e); err != nil {
 				return AuditReport{}, err
 			}
@@ -89,7 +89,7 @@ func (a *auditor) entry(ctx context.Context, e Entry) error {
 		}
 	}
 	if d := e.DeadLetters; d != nil {
-		err := a.lake.readDead(ctx, *d, func(rows []DeadLetter) error {
+		err := a.lake.DeadRows(ctx, *d, func(rows []DeadLetter) error {
 			for _, r := range rows {
 				take(d.Path, r.Partition, r.Offset)
 			}

@@ -129,9 +129,9 @@ func gapOffsets(gaps []Gap) int64 {
 	return n
 }
 
-// live says whether an entry that was folded counts: it does unless its writer
+// Live says whether an entry that was folded counts: it does unless its writer
 // was fenced before it. Fences only ever name writers whose last entry is older.
-func (s *State) live(e Entry) bool {
+func (s *State) Live(e Entry) bool {
 	w, ok := s.writers[e.Writer]
 	return ok && e.N <= w.lastEntry
 }
