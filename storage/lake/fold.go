@@ -59,7 +59,7 @@ func (s *State) foldRange(e Entry, r Range) {
 		s.Problems = append(s.Problems, fmt.Sprintf(
 			"entry %d: partition %d of topic id %s has offsets [%d, %d), the log was at %d", e.N, r.Partition, e.TopicID, r.Start, r.End, p.Next))
 	}
-	if sum := r.Rows + r.DeadLetters + spanOffsets(r.Tombstones) + gapOffsets(r.Gaps); sum != r.End-r.Start {
+	if sum := r.accounted(); sum != r.End-r.Start {
 		s.Problems = append(s.Problems, fmt.Sprintf(
 			"entry %d: partition %d: %d offsets accounted for in [%d, %d)", e.N, r.Partition, sum, r.Start, r.End))
 	}
@@ -111,6 +111,11 @@ func (s *State) foldDay(c DayCounts) {
 		d.DeadLetters = sum
 	}
 	s.Days[c.Day] = d
+}
+
+// accounted is how many offsets the range says something of.
+func (r Range) accounted() int64 {
+	return r.Rows + r.DeadLetters + spanOffsets(r.Tombstones) + gapOffsets(r.Gaps)
 }
 
 func spanOffsets(spans []Span) int64 {
