@@ -60,7 +60,7 @@ func (c *command) compareWithKafka(ctx context.Context, l *lake.Lake, a *auditJS
 	if err != nil {
 		return err
 	}
-	k, err := ingest.CompareWithKafka(ctx, brokers, saramaConfig(client), l, ingest.Payments)
+	k, err := ingest.CompareWithKafka(ctx, brokers, saramaConfig(client), l, c.config.transform())
 	switch {
 	case errors.Is(err, lake.ErrCorrupt) && !a.Clean():
 		a.Problems = append(a.Problems, fmt.Sprintf("not compared with Kafka: %v", err))

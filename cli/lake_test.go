@@ -92,3 +92,32 @@ func TestDeepAuditComparesWithKafka(t *testing.T) {
 		t.Errorf("without brokers it ended %d: %s", code, errOut)
 	}
 }
+
+func TestSchemaFraming(t *testing.T) {
+	if code, _, errOut := tidemill(t, nil, "version", "--kafka-schema-framing", "ignore"); code != exitUsage || !strings.Contains(errOut, "TIDEMILL_KAFKA_SCHEMA_FRAMING") {
+		t.Errorf("an unknown way ended %d: %s", code, errOut)
+	}
+	at := time.Date(2024, 1, 5, 10, 0, 0, 0, time.UTC)
+	framed := append([]byte{0, 0, 0, 1, 2}, onePayment("0001")...)
+	plain := lake.Record{Value: []byte(onePayment("0001")), Timestamp: at, IngestedAt: at}
+	rec := plain
+	rec.Value = framed
+	var row, want payment.Row
+	if v := (&Config{SchemaFraming: "refuse"}).transform()(&rec, &row); !v.Broken || v.Field != "value" || !strings.Contains(v.Reason, "schema id 258") {
+		t.Errorf("refuse: %+v", v)
+	}
+	strip := (&Config{SchemaFraming: "strip"}).transform()
+	if v := strip(&plain, &want); v.Broken {
+		t.Errorf("strip, a value without framing: %+v", v)
+	}
+	if v := strip(&rec, &row); v.Broken || row != want {
+		t.Errorf("strip: %+v, %+v; want %+v", v, row, want)
+	}
+	if len(rec.Value) != len(framed) {
+		t.Error("the record was changed: its dead letter would lack the framing")
+	}
+	rec.Value = []byte{0, 0, 0, 1, 2, 2, 'x'} // Avro
+	if v := strip(&rec, &row); !v.Broken || !strings.Contains(v.Reason, "not JSON") {
+		t.Errorf("strip of what is no JSON: %+v", v)
+	}
+}
