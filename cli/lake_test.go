@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,56 @@ func TestDeepAuditComparesWithKafka(t *testing.T) {
 	}
 }
 
+func TestLakeFilesAndDeadLetters(t *testing.T) {
+	env := lakeOf(t, ingest.Payments)
+	for _, c := range []struct {
+		args []string
+		want int // members of the list
+	}{
+		{[]string{"files"}, 1},
+		{[]string{"files", "--day", "2024-01-05"}, 1},
+		{[]string{"files", "--day", "2024-01-04"}, 0},
+		{[]string{"files", "--as-of", "1"}, 1},
+		{[]string{"files", "--as-of", "0"}, 0},
+		{[]string{"dead-letters", "list"}, 1},
+		{[]string{"dead-letters", "list", "--day", "2024-01-05", "--reason", "not json", "--limit", "5"}, 1},
+		{[]string{"dead-letters", "list", "--reason", "value"}, 1},
+		{[]string{"dead-letters", "list", "--reason", "amount"}, 0},
+		{[]string{"dead-letters", "list", "--day", "2024-01-06"}, 0},
+	} {
+		code, out, errOut := tidemill(t, env, append(append([]string{"lake"}, c.args...), "--json")...)
+		var list []map[string]any
+		if err := json.Unmarshal([]byte(out), &list); code != exitDone || err != nil || list == nil || len(list) != c.want {
+			t.Errorf("lake %v ended %d with %s%s (%v), want %d members", c.args, code, out, errOut, err, c.want)
+		}
+	}
+	_, out, _ := tidemill(t, env, "lake", "dead-letters", "list", "--json")
+	var dead []deadLetterJSON
+	if err := json.Unmarshal([]byte(out), &dead); err != nil || len(dead) != 1 || string(dead[0].Value) != "not JSON" || dead[0].Offset != 1 || dead[0].Field != "value" || dead[0].Key != nil {
+		t.Errorf("the dead letter: %+v (%v) of %s", dead, err, out)
+	}
+	if code, out, _ := tidemill(t, env, "lake", "dead-letters", "list"); code != exitDone || strings.Contains(out, "not JSON ") || !strings.Contains(out, "2024-01-05T10:00:00Z") {
+		t.Errorf("for people it ended %d: %s", code, out)
+	}
+	if code, out, _ := tidemill(t, env, "lake", "files"); code != exitDone || !strings.Contains(out, env["TIDEMILL_LAKE"]+"/bronze/transactions/year=2024/month=01/day=05/") {
+		t.Errorf("files for people ended %d: %s", code, out)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"files", "--day", "yesterday"}, exitUsage, "--day"},
+		{[]string{"files", "--as-of", "9"}, exitFailed, "entry 2"},
+		{[]string{"dead-letters", "list", "--day", "5"}, exitUsage, "--day"},
+		{[]string{"dead-letters", "list", "--limit", "-1"}, exitUsage, "--limit"},
+	} {
+		if code, _, errOut := tidemill(t, env, append([]string{"lake"}, c.args...)...); code != c.code || !strings.Contains(errOut, c.want) {
+			t.Errorf("lake %v ended %d saying %q, want %d and %q", c.args, code, errOut, c.code, c.want)
+		}
+	}
+}
+
 func TestSchemaFraming(t *testing.T) {
 	if code, _, errOut := tidemill(t, nil, "version", "--kafka-schema-framing", "ignore"); code != exitUsage || !strings.Contains(errOut, "TIDEMILL_KAFKA_SCHEMA_FRAMING") {
 		t.Errorf("an unknown way ended %d: %s", code, errOut)
@@ -119,5 +170,12 @@ func TestSchemaFraming(t *testing.T) {
 	rec.Value = []byte{0, 0, 0, 1, 2, 2, 'x'} // Avro
 	if v := strip(&rec, &row); !v.Broken || !strings.Contains(v.Reason, "not JSON") {
 		t.Errorf("strip of what is no JSON: %+v", v)
+	}
+}
+
+func TestDeadLettersOfAnyTimestamp(t *testing.T) {
+	list := deadLettersFor([]lake.DeadLetter{{Timestamp: math.MinInt64}, {Timestamp: math.MaxInt64}, {Timestamp: 0}}, "", 0)
+	if text, err := json.Marshal(list); err != nil || list[0].Timestamp != nil || list[1].Timestamp != nil || list[2].Timestamp == nil {
+		t.Errorf("%s, %v", text, err)
 	}
 }
