@@ -26,6 +26,7 @@ type Config struct {
 	SASLMechanism string
 	SASLUsername  string
 	SASLPassword  string
+	SchemaFraming string
 	Lake          string
 	Listen        string
 	WebhookURL    string
@@ -64,6 +65,7 @@ var variables = []setting{
 	{"TIDEMILL_KAFKA_SASL_MECHANISM", func(c *Config) *string { return &c.SASLMechanism }, "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"},
 	{"TIDEMILL_KAFKA_SASL_USERNAME", func(c *Config) *string { return &c.SASLUsername }, "", "user at the brokers"},
 	{"TIDEMILL_KAFKA_SASL_PASSWORD", func(c *Config) *string { return &c.SASLPassword }, "", "password at the brokers (better in the environment)"},
+	{"TIDEMILL_KAFKA_SCHEMA_FRAMING", func(c *Config) *string { return &c.SchemaFraming }, "refuse", "what becomes of records with a schema registry's framing: refuse (dead letters) or strip"},
 	{"TIDEMILL_LAKE", func(c *Config) *string { return &c.Lake }, "", "folder of the lake (default: lake in the home folder)"},
 	{"TIDEMILL_LISTEN", func(c *Config) *string { return &c.Listen }, "127.0.0.1:8080", "address of the UI and the API, loopback only"},
 	{"TIDEMILL_WEBHOOK_URL", func(c *Config) *string { return &c.WebhookURL }, "", "receiver of alert webhooks"},
@@ -122,6 +124,9 @@ func (c *Config) complete() error {
 	}
 	if strings.HasPrefix(c.Lake, "s3://") {
 		return usage("TIDEMILL_LAKE %s: a lake on S3 is not supported yet; name a folder", c.Lake)
+	}
+	if c.SchemaFraming != "refuse" && c.SchemaFraming != "strip" {
+		return usage("TIDEMILL_KAFKA_SCHEMA_FRAMING %q: give refuse or strip", c.SchemaFraming)
 	}
 	for _, u := range []struct{ name, value string }{{"TIDEMILL_DATABASE_URL", c.DatabaseURL}, {"TIDEMILL_WAREHOUSE_URL", c.WarehouseURL}} {
 		if err := checkURL(u.name, u.value); err != nil {

@@ -7,6 +7,9 @@ import (
 
 	"github.com/IBM/sarama"
 
+	"github.com/tidemill/tidemill/storage/lake"
+	"github.com/tidemill/tidemill/storage/payment"
+	"github.com/tidemill/tidemill/tasks/ingest"
 	"github.com/tidemill/tidemill/tasks/kafkasasl"
 )
 
@@ -49,6 +52,14 @@ func (c *Config) client() (func(*sarama.Config), error) {
 		}
 		s.Net.SASL = login.Net.SASL
 	}, nil
+}
+
+// transform is what makes rows of the topic's records.
+func (c *Config) transform() lake.Transform[payment.Row] {
+	if c.SchemaFraming == "strip" {
+		return ingest.UnframedPayments
+	}
+	return ingest.Payments
 }
 
 // saramaConfig is a client configuration of its own.

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 
@@ -11,7 +10,7 @@ import (
 
 func (c *command) lake() *cobra.Command {
 	l := group("lake", "Look at the bronze lake and prove it whole")
-	l.AddCommand(c.lakeStatus(), c.lakeDays(), c.lakeAudit())
+	l.AddCommand(c.lakeStatus(), c.lakeDays(), c.lakeFiles(), c.lakeAudit(), c.lakeDeadLetters())
 	return l
 }
 
@@ -71,38 +70,6 @@ func (c *command) lakeDays() *cobra.Command {
 					row(w, string(d.Day), d.Files, d.Rows, d.Bytes, d.DeadLetterCount())
 				}
 			})
-		},
-	})
-}
-
-func (c *command) lakeAudit() *cobra.Command {
-	return c.reads(&cobra.Command{
-		Use: "audit", Short: "Prove that every offset is accounted for; ends 1 where it is not", Example: "  tidemill lake audit", Args: arguments(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := c.openLake()
-			if err != nil {
-				return err
-			}
-			r, err := l.Audit(cmd.Context())
-			if err != nil {
-				return err
-			}
-			err = c.show(r, func(w io.Writer) {
-				row(w, "PARTITION", "FROM", "TO", "ROWS", "DEAD LETTERS", "TOMBSTONES", "GAPS")
-				for _, p := range r.Partitions {
-					row(w, p.Partition, p.Start, p.End, p.Rows, p.DeadLetters, p.Tombstones, p.GapOffsets)
-				}
-				for _, p := range r.Problems {
-					fmt.Fprintln(w, "PROBLEM", p)
-				}
-				if r.Clean() {
-					fmt.Fprintln(w, "clean: every offset is accounted for once")
-				}
-			})
-			if err == nil && !r.Clean() {
-				err = errors.New("the audit found holes")
-			}
-			return err
 		},
 	})
 }

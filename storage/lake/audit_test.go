@@ -40,6 +40,18 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 		}
 		return disk.WriteFile(name, []byte(strings.Replace(string(data), from, to, 1)))
 	}
+	forge := func(disk *blobtest.Disk, name, from, to string) error { // edit, with a checksum that fits
+		if err := edit(disk, name, from, to); err != nil {
+			return err
+		}
+		data, err := disk.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		body, _ := withoutChecksum(data)
+		return disk.WriteFile(name, withChecksum(body))
+	}
+	entry := func(n int) string { return fmt.Sprintf("_log/%s/%d.json", testTopic, n) }
 	for name, c := range map[string]struct {
 		spoil func(disk *blobtest.Disk) error
 		want  string
@@ -58,13 +70,41 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 			return d.Link("_log/"+testTopic+"/2.json", "_log/"+testTopic+"/4.json")
 		}, "entry 3 is missing"},
 		"an offset twice": {func(d *blobtest.Disk) error { // a row that is also a tombstone
-			return edit(d, "_log/"+testTopic+"/1.json", `"start": 4,`, `"start": 3,`)
+			return forge(d, "_log/"+testTopic+"/1.json", `"start": 4,`, `"start": 3,`)
 		}, "there twice: 3"},
 		"an offset missing": {func(d *blobtest.Disk) error {
-			return edit(d, "_log/"+testTopic+"/1.json", `"end": 9`, `"end": 10`)
+			return forge(d, "_log/"+testTopic+"/1.json", `"end": 9`, `"end": 10`)
 		}, "missing: 9"},
+		"a dead byte changed": {func(d *blobtest.Disk) error {
+			name := fileOf(d, "dead_letters/")
+			data, err := d.ReadFile(name)
+			data[len(data)/2] ^= 1
+			return errors.Join(err, d.WriteFile(name, data))
+		}, "checksum"},
+		"a dead file too many": {func(d *blobtest.Disk) error {
+			return d.Link(fileOf(d, "dead_letters/"), "dead_letters/"+testTopic+"/stray.parquet")
+		}, "stray.parquet: lies in the lake"},
+		"a file too many in the log": {func(d *blobtest.Disk) error {
+			return d.Link(entry(1), "_log/"+testTopic+"/01.json")
+		}, "01.json: lies in the log, and is no entry"},
+		"an entry edited":               {func(d *blobtest.Disk) error { return edit(d, entry(1), `"committed_at": "20`, `"committed_at": "19`) }, "entry 1 of transactions: it was changed"},
+		"the last entry edited":         {func(d *blobtest.Disk) error { return edit(d, entry(2), `"watermark": "20`, `"watermark": "21`) }, "entry 2 of transactions: it was changed"},
+		"an entry without its sum":      {func(d *blobtest.Disk) error { return edit(d, entry(1), "\n \"checksum\":", "\n \"x\":") }, "is missing"},
+		"its version edited":            {func(d *blobtest.Disk) error { return edit(d, entry(1), `"schema_version": 2`, `"schema_version": 1`) }, "entry 1 of transactions: it was changed"},
+		"an entry of no JSON":           {func(d *blobtest.Disk) error { return edit(d, entry(1), `{`, `[`) }, "corrupt: entry 1 of transactions"},
+		"an entry of no bytes":          {func(d *blobtest.Disk) error { return d.WriteFile(entry(2), nil) }, "corrupt: entry 2 of transactions"},
+		"an end beyond all bounds":      {func(d *blobtest.Disk) error { return forge(d, entry(1), `"end": 9`, `"end": 900000000000000000`) }, "offsets accounted for"},
+		"a tombstone beyond all bounds": {func(d *blobtest.Disk) error { return forge(d, entry(2), `"end": 12`, `"end": 900000000000000000`) }, "offsets accounted for"},
+		"the last entry gone":           {func(d *blobtest.Disk) error { return d.Remove(entry(2)) }, "lies in the lake, the log does not list it"},
+		"the first entry gone":          {func(d *blobtest.Disk) error { return d.Remove(entry(1)) }, "entry 1 is missing"},
+		"a gap without a cause": {func(d *blobtest.Disk) error {
+			return forge(d, "_log/"+testTopic+"/1.json", `"cause": "control"`, `"cause": ""`)
+		}, `[5, 6) has the cause "", which proves nothing`},
+		"a gap with a cause of no proof": {func(d *blobtest.Disk) error {
+			return forge(d, "_log/"+testTopic+"/2.json", `"cause": "control"`, `"cause": "skipped"`)
+		}, `the cause "skipped", which proves nothing`},
 		"a row count": {func(d *blobtest.Disk) error {
-			return edit(d, "_log/"+testTopic+"/1.json", `"rows": 6`, `"rows": 5`)
+			return forge(d, "_log/"+testTopic+"/1.json", `"rows": 6`, `"rows": 5`)
 		}, "offsets accounted for"},
 	} {
 		t.Run(name, func(t *testing.T) {

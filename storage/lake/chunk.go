@@ -52,8 +52,12 @@ func (c *Chunk[R]) Len() int64 { return c.end - c.start }
 // End is the offset after the last one that the chunk covers.
 func (c *Chunk[R]) End() int64 { return c.end }
 
-// Gap takes in offsets that hold nothing, from the chunk's end on.
+// Gap takes in offsets that hold nothing, from the chunk's end on. It errs on
+// a cause that is not Proved.
 func (c *Chunk[R]) Gap(g Gap) error {
+	if !g.Cause.Proved() {
+		return fmt.Errorf("gap [%d, %d) of partition %d: the cause %q proves nothing", g.Start, g.End, c.partition, g.Cause)
+	}
 	if g.Start != c.end || g.End <= g.Start {
 		return fmt.Errorf("gap [%d, %d) of partition %d does not follow on from offset %d", g.Start, g.End, c.partition, c.end)
 	}

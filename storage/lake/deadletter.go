@@ -33,7 +33,7 @@ func (l *Lake) DeadLetters(ctx context.Context, day Day, limit int) ([]DeadLette
 	var found []DeadLetter
 	for _, f := range slices.Backward(s.DeadFiles) {
 		var ofFile []DeadLetter
-		err := l.readDead(ctx, f, func(rows []DeadLetter) error {
+		err := l.DeadRows(ctx, f, func(rows []DeadLetter) error {
 			for _, r := range rows {
 				if day == "" || DayOf(microTime(r.Timestamp)) == day {
 					ofFile = append(ofFile, r)
@@ -53,6 +53,7 @@ func (l *Lake) DeadLetters(ctx context.Context, day Day, limit int) ([]DeadLette
 	return found, nil
 }
 
-func (l *Lake) readDead(ctx context.Context, f DeadFile, yield func([]DeadLetter) error) error {
+// DeadRows reads a file of dead letters in order, as Rows reads one of rows.
+func (l *Lake) DeadRows(ctx context.Context, f DeadFile, yield func([]DeadLetter) error) error {
 	return readRows(ctx, l, f.Path, f.Bytes, f.Checksum, f.Rows, yield)
 }

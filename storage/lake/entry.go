@@ -1,14 +1,11 @@
 package lake
 
-import (
-	"encoding/json"
-	"fmt"
-	"time"
-)
+import "time"
 
 // SchemaVersion is the version of the entries that this code writes. An entry
-// of a newer version is an error, never a guess.
-const SchemaVersion = 1
+// of a newer version is an error, never a guess. Version 1 had no checksum of
+// the entry itself.
+const SchemaVersion = 2
 
 // Kind says what an entry is for.
 type Kind string
@@ -81,6 +78,16 @@ const (
 	CauseDeleted   Cause = "below_log_start" // deleted by retention before it was read
 )
 
+// Proved says whether the cause is one that a broker can prove by what it
+// shows at the offsets: no other excuses a gap.
+func (c Cause) Proved() bool {
+	switch c {
+	case CauseControl, CauseAborted, CauseCompacted, CauseDeleted:
+		return true
+	}
+	return false
+}
+
 // File is a Parquet file of rows of one day, as the log lists it.
 type File struct {
 	Path         string     `json:"path"` // relative to the lake's root, slash-separated
@@ -124,35 +131,6 @@ type DayCounts struct {
 	DeadLetters   map[string]int64 `json:"dead_letters,omitempty"` // by field
 	Tombstones    int64            `json:"tombstones,omitempty"`
 	KeyMismatches int64            `json:"key_mismatches,omitempty"`
-}
-
-// encode is the entry's text.
-func (e *Entry) encode() ([]byte, error) {
-	text, err := json.MarshalIndent(e, "", " ")
-	if err != nil {
-		return nil, fmt.Errorf("encode entry %s: %w", e.CommitID, err)
-	}
-	return append(text, '\n'), nil
-}
-
-// decodeEntry reads the text of entry n of a topic's log.
-func decodeEntry(topic string, n int64, text []byte) (Entry, error) {
-	var e Entry
-	if err := json.Unmarshal(text, &e); err != nil {
-		return Entry{}, fmt.Errorf("%w: entry %d of %s: %w", ErrCorrupt, n, topic, err)
-	}
-	if e.SchemaVersion < 1 || e.SchemaVersion > SchemaVersion {
-		return Entry{}, fmt.Errorf("entry %d of %s has schema version %d, this program reads up to %d: use a newer one",
-			n, topic, e.SchemaVersion, SchemaVersion)
-	}
-	if e.CommitID == "" || e.Writer == "" || e.Topic != topic {
-		return Entry{}, fmt.Errorf("%w: entry %d of %s: no commit id or writer, or topic %q", ErrCorrupt, n, topic, e.Topic)
-	}
-	e.N = n
-	for i := range e.Files {
-		e.Files[i].TopicID, e.Files[i].Entry, e.Files[i].CommittedAt = e.TopicID, n, e.CommittedAt
-	}
-	return e, nil
 }
 
 // Offsets is how many offsets the entry accounts for.

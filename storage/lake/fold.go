@@ -59,9 +59,15 @@ func (s *State) foldRange(e Entry, r Range) {
 		s.Problems = append(s.Problems, fmt.Sprintf(
 			"entry %d: partition %d of topic id %s has offsets [%d, %d), the log was at %d", e.N, r.Partition, e.TopicID, r.Start, r.End, p.Next))
 	}
-	if sum := r.Rows + r.DeadLetters + spanOffsets(r.Tombstones) + gapOffsets(r.Gaps); sum != r.End-r.Start {
+	if sum := r.accounted(); sum != r.End-r.Start {
 		s.Problems = append(s.Problems, fmt.Sprintf(
 			"entry %d: partition %d: %d offsets accounted for in [%d, %d)", e.N, r.Partition, sum, r.Start, r.End))
+	}
+	for _, g := range r.Gaps {
+		if !g.Cause.Proved() {
+			s.Problems = append(s.Problems, fmt.Sprintf("entry %d: partition %d of topic id %s: the gap [%d, %d) has the cause %q, which proves nothing",
+				e.N, r.Partition, e.TopicID, g.Start, g.End, g.Cause))
+		}
 	}
 	p.Next = max(p.Next, r.End)
 	p.Rows += r.Rows
@@ -107,6 +113,11 @@ func (s *State) foldDay(c DayCounts) {
 	s.Days[c.Day] = d
 }
 
+// accounted is how many offsets the range says something of.
+func (r Range) accounted() int64 {
+	return r.Rows + r.DeadLetters + spanOffsets(r.Tombstones) + gapOffsets(r.Gaps)
+}
+
 func spanOffsets(spans []Span) int64 {
 	var n int64
 	for _, s := range spans {
@@ -123,9 +134,9 @@ func gapOffsets(gaps []Gap) int64 {
 	return n
 }
 
-// live says whether an entry that was folded counts: it does unless its writer
+// Live says whether an entry that was folded counts: it does unless its writer
 // was fenced before it. Fences only ever name writers whose last entry is older.
-func (s *State) live(e Entry) bool {
+func (s *State) Live(e Entry) bool {
 	w, ok := s.writers[e.Writer]
 	return ok && e.N <= w.lastEntry
 }

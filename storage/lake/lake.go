@@ -90,6 +90,20 @@ func (l *Lake) State(ctx context.Context) (*State, error) {
 	}
 }
 
+// StateAt is the log folded up to entry n: the lake as it was at that commit.
+// The error wraps fs.ErrNotExist if the log does not go so far.
+func (l *Lake) StateAt(ctx context.Context, n int64) (*State, error) {
+	s := newState(l.topic)
+	for s.Head < n {
+		e, err := l.Entry(ctx, s.Head+1)
+		if err != nil {
+			return nil, err
+		}
+		s.fold(e)
+	}
+	return s, nil
+}
+
 // Entry reads entry n of the log. The error wraps fs.ErrNotExist if there is
 // none.
 func (l *Lake) Entry(ctx context.Context, n int64) (Entry, error) {

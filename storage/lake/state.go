@@ -112,6 +112,11 @@ func (s *State) clone() *State {
 	return &c
 }
 
+// FilesOf are the live files of a day, or of all days for "", by day, then path.
+func (s *State) FilesOf(day Day) []File {
+	return slices.DeleteFunc(s.sortedFiles(day), func(f File) bool { return day != "" && f.Day != day })
+}
+
 // sortedFiles are the live files of days up to and including upTo ("" for all),
 // by day, then path.
 func (s *State) sortedFiles(upTo Day) []File {

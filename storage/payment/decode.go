@@ -29,6 +29,9 @@ func decode(value []byte, into *Row) *Violation {
 	if len(value) == 0 {
 		return broken(FieldValue, "has zero bytes")
 	}
+	if v := checkFraming(value); v != nil {
+		return v
+	}
 	d := decoders.Get().(*decoder)
 	defer d.release()
 	d.begin(string(value), into)
