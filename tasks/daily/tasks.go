@@ -74,6 +74,10 @@ func (t Tasks) QualityMetrics(ctx context.Context, l Loaded, tested dbt.Tested) 
 	}
 	log := engine.Log(ctx)
 	log.Info("quality", "day", l.Day, "rows", m.Rows, "duplicates", m.Duplicates, "dead_letters", m.DeadLetters, "late_rows", m.LateRows, "fraud_count", m.FraudCount)
+	for _, name := range m.Unusual() {
+		d := m.Baseline[name]
+		log.Warn("a metric is out of the ordinary", "metric", name, "value", d.Value, "median", *d.Median, "days", d.Days, "score", *d.Score)
+	}
 	for _, w := range tested.Warnings {
 		log.Warn("a dbt test warned", "test", w)
 	}
