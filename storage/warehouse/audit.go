@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,10 +29,27 @@ type attempt struct {
 // belongs to nobody.
 const auditLock = `hashtextextended('tidemill load_audit ' || $1::bigint, 0)`
 
+// account runs what reads or writes metadata.load_audit in a transaction that waits only so long for a lock: whoever
+// holds one for longer, as a VACUUM FULL or a forgotten session does, must not hold up a load without a word.
+func (w *Warehouse) account(ctx context.Context, db interface {
+	Begin(context.Context) (pgx.Tx, error)
+}, do func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, setLockLimit, limitText(w.lockLimit)); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
+const setLockLimit = `SELECT set_config('lock_timeout', $1, true)`
+
+func limitText(d time.Duration) string { return strconv.FormatInt(max(1, d.Milliseconds()), 10) + "ms" }
+
 // begin writes the attempt's row, RUNNING, and takes its lock for conn's session.
 func (w *Warehouse) begin(ctx context.Context, conn *pgx.Conn, a *attempt) error {
 	var id int64
-	err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+	err := w.account(ctx, conn, func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, `
 			INSERT INTO metadata.load_audit (dag_id, run_id, task_id, try_number, logical_date, day, status)
 			VALUES ($1, $2, $3, $4, $5, $6, 'RUNNING') RETURNING id`,
@@ -54,7 +72,7 @@ func (w *Warehouse) finish(ctx context.Context, a *attempt, cause error) error {
 	status, message := "SUCCESS", (*string)(nil)
 	if cause != nil {
 		status = "FAILED"
-		text := strings.ToValidUTF8(strings.ReplaceAll(cause.Error(), "\x00", ""), "\uFFFD")
+		text := strings.ToValidUTF8(strings.ReplaceAll(advised(cause).Error(), "\x00", ""), "\uFFFD")
 		message = &text
 	}
 	took := w.now().Sub(a.started)
@@ -76,20 +94,24 @@ func (w *Warehouse) finish(ctx context.Context, a *attempt, cause error) error {
 	if message != nil {
 		facts = append(facts, slog.String("error_message", *message))
 	}
-	facts = append(facts, slog.String("audit_error", err.Error()))
+	facts = append(facts, slog.String("audit_error", advised(err).Error()))
 	w.log.LogAttrs(ctx, LevelCritical, "the end of a load could not be written to metadata.load_audit", facts...)
 	return fmt.Errorf("end the account of the load: %w", err)
 }
 
 func (w *Warehouse) writeEnd(ctx context.Context, a *attempt, status string, message *string, took time.Duration) error {
+	return w.account(ctx, w.pool, func(tx pgx.Tx) error { return a.writeEnd(ctx, tx, status, message, took) })
+}
+
+func (a *attempt) writeEnd(ctx context.Context, tx pgx.Tx, status string, message *string, took time.Duration) error {
 	if a.id == 0 { // not even its beginning was written
-		_, err := w.pool.Exec(ctx, `
+		_, err := tx.Exec(ctx, `
 			INSERT INTO metadata.load_audit (dag_id, run_id, task_id, try_number, logical_date, day, status, duration_ms, error_message, finished_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now())`,
 			a.DAGID, a.RunID, a.TaskID, a.Try, a.logicalDate(), a.Day.Start(), status, took.Milliseconds(), message)
 		return err
 	}
-	tag, err := w.pool.Exec(ctx, `
+	tag, err := tx.Exec(ctx, `
 		UPDATE metadata.load_audit SET status = $2, files = $3, late_files = $4, rows_read = $5, rows_loaded = $6,
 			rows_duplicate = $7, rows_conflicting = $8, rows_replaced = $9, rows_skipped = $10, rows_rejected = $11,
 			duration_ms = $12, error_message = $13, finished_at = now()
@@ -112,7 +134,9 @@ func (a *attempt) logicalDate() *time.Time {
 // FailLost ends the RUNNING rows of metadata.load_audit whose process or session is gone: FAILED, "process lost", with
 // what they had committed. It returns how many there were. Load calls it; a process that starts may.
 func (w *Warehouse) FailLost(ctx context.Context) (int, error) {
-	tag, err := w.pool.Exec(ctx, `
+	var lost int
+	err := w.account(ctx, w.pool, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `
 		WITH running AS MATERIALIZED (
 			SELECT id FROM metadata.load_audit WHERE status = 'RUNNING' FOR UPDATE SKIP LOCKED
 		), lost AS MATERIALIZED (
@@ -128,8 +152,11 @@ func (w *Warehouse) FailLost(ctx context.Context) (int, error) {
 			rows_replaced = replaced, rows_rejected = rejected,
 			rows_read = loaded + duplicate + conflicting + replaced + rejected
 		FROM done WHERE a.id = done.id`)
+		lost = int(tag.RowsAffected())
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("end the accounts of lost loads: %w", err)
 	}
-	return int(tag.RowsAffected()), nil
+	return lost, nil
 }

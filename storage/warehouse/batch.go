@@ -40,6 +40,8 @@ type writer struct {
 	conn   *pgx.Conn
 	months months
 	buf    []byte
+	// lockLimit is how long the mark of progress waits for a lock: it refers to metadata.load_audit.
+	lockLimit string
 }
 
 // write brings b into bronze and moves its file's mark of progress, in one transaction, and says what became of its
@@ -77,6 +79,7 @@ func (w *writer) commit(ctx context.Context, b *batch, place func(context.Contex
 		}
 		counts.Read = int64(len(b.rows))
 		mark := &pgx.Batch{}
+		mark.Queue(setLockLimit, w.lockLimit)
 		mark.Queue(`INSERT INTO metadata.loads (id, audit_id, file_id, first_row, rows_loaded, rows_duplicate, rows_conflicting, rows_replaced, rows_rejected)
 			OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			b.loadID, b.auditID, b.file.id, b.first, counts.Loaded, counts.Duplicate, counts.Conflicting, counts.Replaced, counts.Rejected)

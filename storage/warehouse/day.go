@@ -27,15 +27,21 @@ type DayCounts struct {
 
 // Day counts a day.
 func (w *Warehouse) Day(ctx context.Context, day lake.Day) (DayCounts, error) {
-	c := DayCounts{Day: day}
+	c, _, err := w.count(ctx, day)
+	return c, err
+}
+
+// count counts a day, and its dead letters by the field that made them.
+func (w *Warehouse) count(ctx context.Context, day lake.Day) (c DayCounts, reasons map[string]int64, err error) {
+	c.Day = day
 	days, err := w.source.Days(ctx)
 	if err != nil {
-		return DayCounts{}, fmt.Errorf("count %s in the lake: %w", day, err)
+		return DayCounts{}, nil, fmt.Errorf("count %s in the lake: %w", day, err)
 	}
 	for _, d := range days {
 		if d.Day == day {
 			c.LakeRows, c.LateRows, c.DeadLetters = d.Rows, d.LateRows, d.DeadLetterCount()
-			c.Tombstones, c.KeyMismatches = d.Tombstones, d.KeyMismatches
+			c.Tombstones, c.KeyMismatches, reasons = d.Tombstones, d.KeyMismatches, d.DeadLetters
 		}
 	}
 	var read int64
@@ -47,8 +53,8 @@ func (w *Warehouse) Day(ctx context.Context, day lake.Day) (DayCounts, error) {
 				WHERE r.processing_date = $2 AND f.lake = $1)`,
 		w.source.ID(), day.Start()).Scan(&c.Rows, &read, &c.Rejected)
 	if err != nil {
-		return DayCounts{}, fmt.Errorf("count %s in bronze: %w", day, err)
+		return DayCounts{}, nil, fmt.Errorf("count %s in bronze: %w", day, err)
 	}
 	c.Duplicates = max(0, read-c.Rejected-c.Rows)
-	return c, nil
+	return c, reasons, nil
 }

@@ -67,7 +67,7 @@ func (w *Warehouse) Load(ctx context.Context, req Request) (LoadResult, error) {
 		err = aerr
 	}
 	if err != nil {
-		return LoadResult{}, fmt.Errorf("load %s: %w", req.Day, err)
+		return LoadResult{}, fmt.Errorf("load %s: %w", req.Day, advised(err))
 	}
 	day, err := w.Day(ctx, req.Day)
 	if err != nil {
@@ -104,7 +104,7 @@ func (w *Warehouse) load(ctx context.Context, a *attempt) error {
 			return fmt.Errorf("make the temporary table: %w", err)
 		}
 	}
-	out := &writer{conn: conn}
+	out := &writer{conn: conn, lockLimit: limitText(w.lockLimit)}
 	for _, f := range todo.files {
 		if late(f.Day, a.Day, w.lookback) {
 			a.lateFiles++

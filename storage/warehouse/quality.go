@@ -5,29 +5,52 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/tidemill/tidemill/storage/lake"
 )
 
-//go:embed sql/quality.sql
-var qualitySQL string
+var (
+	//go:embed sql/quality.sql
+	qualitySQL string
+	//go:embed sql/quality_before.sql
+	qualityBeforeSQL string
+	//go:embed sql/quality_write.sql
+	qualityWriteSQL string
+)
 
 // Metrics is the quality of a day as a run saw it, a row of metadata.data_quality_metrics. A nil rate is a rate over
 // nothing.
 type Metrics struct {
 	DayCounts
 	RunID string `json:"run_id"`
-	// DeadLetterRate is the dead letters' share in the day's records, tombstones apart.
+	// DeadLetterRate is the dead letters' share in the day's records, tombstones apart, and DuplicateRate the
+	// duplicates' in those that were loaded.
 	DeadLetterRate *float64 `json:"dead_letter_rate"`
-	// NullRates has, for each optional column, the share of the day's rows that have none.
+	DuplicateRate  *float64 `json:"duplicate_rate"`
+	// DeadLetterReasons counts the dead letters by the field of the contract that made them.
+	DeadLetterReasons map[string]int64 `json:"dead_letter_reasons"`
+	// NullRates has, for each column of bronze.transactions, the share of the day's rows that have none.
 	NullRates  map[string]*float64 `json:"null_rates"`
 	FraudCount int64               `json:"fraud_count"`
 	FraudRate  *float64            `json:"fraud_rate"`
-	// AmountSums has the sum of amount per currency, as decimal text.
-	AmountSums map[string]string `json:"amount_sums"`
+	// StatusCounts counts the rows per status.
+	StatusCounts map[string]int64 `json:"status_counts"`
+	// AmountSums has the sum of amount per currency, StatusSums per status and currency, as decimal text: exact.
+	AmountSums map[string]string            `json:"amount_sums"`
+	StatusSums map[string]map[string]string `json:"status_sums"`
+	// Baseline has each metric beside the seven days before: counts and rates by their names above, and
+	// null_rate.<column>, dead_letters.<reason>, status_count.<status>, amount_sum.<currency>,
+	// status_sum.<status>.<currency>.
+	Baseline map[string]Deviation `json:"baseline"`
 }
 
 // Quality measures a day and writes its metrics for the run; called again for the same day and run, it writes over them.
+// The baseline is that of the seven days before, each as its latest run measured it: a day that no run has measured yet
+// is no part of it.
 func (w *Warehouse) Quality(ctx context.Context, day lake.Day, runID string) (Metrics, error) {
 	if runID == "" {
 		return Metrics{}, errors.New("measure quality: the run id is empty")
@@ -35,39 +58,108 @@ func (w *Warehouse) Quality(ctx context.Context, day lake.Day, runID string) (Me
 	if _, err := lake.ParseDay(string(day)); err != nil {
 		return Metrics{}, fmt.Errorf("measure quality: %w", err)
 	}
-	counts, err := w.Day(ctx, day)
+	m, err := w.measure(ctx, day)
 	if err != nil {
 		return Metrics{}, err
 	}
-	m := Metrics{DayCounts: counts, RunID: runID, DeadLetterRate: rate(counts.DeadLetters, counts.DeadLetters+counts.LakeRows)}
-	var email, category, device, ip, city, country, score *float64
-	if err := w.pool.QueryRow(ctx, qualitySQL, day.Start()).Scan(&m.Rows, &m.FraudCount, &m.FraudRate,
-		&email, &category, &device, &ip, &city, &country, &score, &m.AmountSums); err != nil {
-		return Metrics{}, fmt.Errorf("measure quality of %s: %w", day, err)
-	}
-	m.NullRates = map[string]*float64{"customer_email": email, "merchant_category": category, "device_type": device,
-		"ip_address": ip, "city": city, "country": country, "fraud_score": score}
-	_, err = w.pool.Exec(ctx, `
-		INSERT INTO metadata.data_quality_metrics (day, run_id, rows_loaded, duplicates, rejected, dead_letters, tombstones,
-			key_mismatches, late_rows, dead_letter_rate, null_rate_customer_email, null_rate_merchant_category,
-			null_rate_device_type, null_rate_ip_address, null_rate_city, null_rate_country, null_rate_fraud_score,
-			fraud_count, fraud_rate, amount_sums)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
-		ON CONFLICT (day, run_id) DO UPDATE SET rows_loaded = excluded.rows_loaded, duplicates = excluded.duplicates,
-			rejected = excluded.rejected, dead_letters = excluded.dead_letters, tombstones = excluded.tombstones,
-			key_mismatches = excluded.key_mismatches, late_rows = excluded.late_rows,
-			dead_letter_rate = excluded.dead_letter_rate, null_rate_customer_email = excluded.null_rate_customer_email,
-			null_rate_merchant_category = excluded.null_rate_merchant_category,
-			null_rate_device_type = excluded.null_rate_device_type, null_rate_ip_address = excluded.null_rate_ip_address,
-			null_rate_city = excluded.null_rate_city, null_rate_country = excluded.null_rate_country,
-			null_rate_fraud_score = excluded.null_rate_fraud_score, fraud_count = excluded.fraud_count,
-			fraud_rate = excluded.fraud_rate, amount_sums = excluded.amount_sums, created_at = now()`,
-		day.Start(), runID, m.Rows, m.Duplicates, m.Rejected, m.DeadLetters, m.Tombstones, m.KeyMismatches, m.LateRows,
-		m.DeadLetterRate, email, category, device, ip, city, country, score, m.FraudCount, m.FraudRate, m.AmountSums)
+	m.RunID = runID
+	before, err := w.measuredBefore(ctx, day)
 	if err != nil {
+		return Metrics{}, err
+	}
+	m.Baseline = beside(m, before)
+	if _, err := w.pool.Exec(ctx, qualityWriteSQL, append(append([]any{day.Start(), runID}, m.columns()...), m.Baseline)...); err != nil {
 		return Metrics{}, fmt.Errorf("write the quality of %s: %w", day, err)
 	}
 	return m, nil
+}
+
+// measure is the day's metrics, without a baseline.
+func (w *Warehouse) measure(ctx context.Context, day lake.Day) (Metrics, error) {
+	counts, reasons, err := w.count(ctx, day)
+	if err != nil {
+		return Metrics{}, err
+	}
+	m := Metrics{
+		DayCounts: counts, DeadLetterReasons: map[string]int64{}, NullRates: map[string]*float64{},
+		StatusCounts: map[string]int64{}, AmountSums: map[string]string{}, StatusSums: map[string]map[string]string{},
+	}
+	for reason, n := range reasons {
+		m.DeadLetterReasons[reason] = n
+	}
+	rows, err := w.pool.Query(ctx, qualitySQL, day.Start())
+	if err != nil {
+		return Metrics{}, fmt.Errorf("measure quality of %s: %w", day, err)
+	}
+	var (
+		status, currency *string
+		n, fraud         int64
+		sum              string
+		nulls            map[string]int64
+	)
+	if _, err := pgx.ForEachRow(rows, []any{&status, &currency, &n, &fraud, &sum, &nulls}, func() error {
+		switch {
+		case status != nil && currency != nil:
+			if m.StatusSums[*status] == nil {
+				m.StatusSums[*status] = map[string]string{}
+			}
+			m.StatusSums[*status][*currency] = sum
+		case status != nil:
+			m.StatusCounts[*status] = n
+		case currency != nil:
+			m.AmountSums[*currency] = sum
+		default: // all rows: the counts are of one moment
+			m.Rows, m.FraudCount = n, fraud
+			for column, missing := range nulls {
+				m.NullRates[column] = rate(missing, n)
+			}
+		}
+		return nil
+	}); err != nil {
+		return Metrics{}, fmt.Errorf("measure quality of %s: %w", day, err)
+	}
+	m.FraudRate = rate(m.FraudCount, m.Rows)
+	m.DuplicateRate = rate(m.Duplicates, m.Rows+m.Duplicates)
+	m.DeadLetterRate = rate(m.DeadLetters, m.DeadLetters+m.LakeRows)
+	return m, nil
+}
+
+// measuredBefore is the metrics of the seven days before day that were measured.
+func (w *Warehouse) measuredBefore(ctx context.Context, day lake.Day) ([]Metrics, error) {
+	rows, err := w.pool.Query(ctx, qualityBeforeSQL, day.Start())
+	if err != nil {
+		return nil, fmt.Errorf("read the quality of the days before %s: %w", day, err)
+	}
+	before, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Metrics, error) {
+		var m Metrics
+		err := row.Scan(m.columns()...)
+		return m, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the quality of the days before %s: %w", day, err)
+	}
+	return before, nil
+}
+
+// Unusual lists the metrics whose score is out of the ordinary, by name.
+func (m Metrics) Unusual() []string {
+	var names []string
+	for name, d := range m.Baseline {
+		if d.Score != nil && math.Abs(*d.Score) > OutOfTheOrdinary {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// columns are the metrics as both statements name them, in that order: to be scanned into, or to be written.
+func (m *Metrics) columns() []any {
+	return []any{
+		&m.Rows, &m.Duplicates, &m.Rejected, &m.DeadLetters, &m.Tombstones, &m.KeyMismatches, &m.LateRows, &m.FraudCount,
+		&m.DeadLetterRate, &m.DuplicateRate, &m.FraudRate, &m.NullRates, &m.DeadLetterReasons, &m.AmountSums, &m.StatusCounts,
+		&m.StatusSums,
+	}
 }
 
 // rate is part over whole, nil when whole is 0.

@@ -17,17 +17,20 @@ const (
 	defaultBatch = 1000
 	// defaultLookback is how many days before the day of a run its models look back; a file older than that is late.
 	defaultLookback = 3
+	// defaultLockLimit is how long a load waits for a lock on its account.
+	defaultLockLimit = 5 * time.Second
 )
 
 // Warehouse loads a lake into a database that has the migrations of the warehouse. It is safe for concurrent use. It
 // owns neither the pool nor the source: the caller closes them.
 type Warehouse struct {
-	pool     *pgxpool.Pool
-	source   Source
-	log      *slog.Logger
-	batch    int
-	lookback int
-	now      func() time.Time
+	pool      *pgxpool.Pool
+	source    Source
+	log       *slog.Logger
+	batch     int
+	lookback  int
+	lockLimit time.Duration
+	now       func() time.Time
 }
 
 // Option changes a default of [New].
@@ -44,12 +47,16 @@ func WithBatch(rows int) Option { return func(w *Warehouse) { w.batch = max(1, r
 // default is 3.
 func WithLookback(days int) Option { return func(w *Warehouse) { w.lookback = max(0, days) } }
 
+// WithLockLimit sets how long a load waits for a lock that another session holds on metadata.load_audit, before it fails
+// and says so; the default is 5 s, the least 1 ms.
+func WithLockLimit(d time.Duration) Option { return func(w *Warehouse) { w.lockLimit = d } }
+
 // WithClock sets the clock that measures how long an attempt took; the default is time.Now.
 func WithClock(now func() time.Time) Option { return func(w *Warehouse) { w.now = now } }
 
 // New returns a warehouse on pool that loads from source. It does not connect.
 func New(pool *pgxpool.Pool, source Source, options ...Option) *Warehouse {
-	w := &Warehouse{pool: pool, source: source, log: slog.Default(), batch: defaultBatch, lookback: defaultLookback, now: time.Now}
+	w := &Warehouse{pool: pool, source: source, log: slog.Default(), batch: defaultBatch, lookback: defaultLookback, lockLimit: defaultLockLimit, now: time.Now}
 	for _, o := range options {
 		o(w)
 	}

@@ -69,6 +69,8 @@ type Freshness struct {
 	Rule       Rule       `json:"rule"`
 	LastCommit *time.Time `json:"last_commit,omitempty"`
 	Watermark  *time.Time `json:"watermark,omitempty"`
+	// FullRefresh hands the run's param on.
+	FullRefresh bool `json:"full_refresh,omitempty"`
 }
 
 // CheckFreshness fails when the lake is not fresh enough for the run; see [Decide].
@@ -87,7 +89,7 @@ func (t Tasks) CheckFreshness(ctx context.Context, run engine.Run[Params]) (Fres
 	}
 	rule, stale := Decide(Situation{Now: t.Now(), Type: run.Type, Due: run.End, DayEnd: day.End(), LastCommit: last, Watermark: mark, Partial: run.Params.Partial})
 	engine.Log(ctx).Info("freshness", "day", day, "rule", rule, "last_commit", last, "watermark", mark, "fresh", stale == nil)
-	return Freshness{Day: day, Logical: run.Logical, Rule: rule, LastCommit: moment(last), Watermark: moment(mark)}, stale
+	return Freshness{Day: day, Logical: run.Logical, Rule: rule, LastCommit: moment(last), Watermark: moment(mark), FullRefresh: run.Params.FullRefresh}, stale
 }
 
 // dayOf is the day that a run works on: its logical date's, or the one that its params name.

@@ -17,6 +17,8 @@ type Params struct {
 	Day lake.Day `json:"day,omitempty" doc:"the UTC day to work on, such as 2024-01-05; default: that of the logical date"`
 	// Partial takes the day as far as it has come: the check of freshness asks nothing.
 	Partial bool `json:"partial,omitempty" doc:"work on the day as far as it has come, without asking whether the stream has passed its end"`
+	// FullRefresh builds Gold from all of bronze, as dbt's --full-refresh does.
+	FullRefresh bool `json:"full_refresh,omitempty" doc:"build Gold anew from all of bronze, by dbt --full-refresh"`
 }
 
 // ValidateRun asks for the day where a run's logical date does not tell it.
@@ -50,6 +52,8 @@ type Loaded struct {
 	Day   lake.Day             `json:"day"`
 	RunID string               `json:"run_id"`
 	Load  warehouse.LoadResult `json:"load"`
+	// FullRefresh hands the run's param on.
+	FullRefresh bool `json:"full_refresh,omitempty"`
 }
 
 // DBTVariables tells dbt the day and the run that it works for.
@@ -57,7 +61,13 @@ func (l Loaded) DBTVariables() map[string]string {
 	return map[string]string{"TIDEMILL_DBT_DAY": string(l.Day), "TIDEMILL_DBT_RUN_ID": l.RunID}
 }
 
-var _ dbt.Variables = Loaded{}
+// DBTFullRefresh tells dbt whether to build Gold anew.
+func (l Loaded) DBTFullRefresh() bool { return l.FullRefresh }
+
+var (
+	_ dbt.Variables     = Loaded{}
+	_ dbt.FullRefresher = Loaded{}
+)
 
 // Load brings every file of the lake up to the run's day that is not loaded yet into bronze.
 func (t Tasks) Load(ctx context.Context, f Freshness) (Loaded, error) {
@@ -71,7 +81,7 @@ func (t Tasks) Load(ctx context.Context, f Freshness) (Loaded, error) {
 	}
 	engine.Log(ctx).Info("loaded", "day", f.Day, "files", result.Files, "late_files", result.LateFiles, "rows_read", result.Attempt.Read,
 		"rows_loaded", result.Attempt.Loaded, "rows_duplicate", result.Attempt.Duplicate, "rows_conflicting", result.Attempt.Conflicting, "rows_rejected", result.Attempt.Rejected)
-	return Loaded{Day: f.Day, RunID: info.RunID, Load: result}, nil
+	return Loaded{Day: f.Day, RunID: info.RunID, Load: result, FullRefresh: f.FullRefresh}, nil
 }
 
 // QualityMetrics measures the day as the run left it, in metadata.data_quality_metrics.
@@ -82,6 +92,10 @@ func (t Tasks) QualityMetrics(ctx context.Context, l Loaded, tested dbt.Tested) 
 	}
 	log := engine.Log(ctx)
 	log.Info("quality", "day", l.Day, "rows", m.Rows, "duplicates", m.Duplicates, "dead_letters", m.DeadLetters, "late_rows", m.LateRows, "fraud_count", m.FraudCount)
+	for _, name := range m.Unusual() {
+		d := m.Baseline[name]
+		log.Warn("a metric is out of the ordinary", "metric", name, "value", d.Value, "median", *d.Median, "days", d.Days, "score", *d.Score)
+	}
 	for _, w := range tested.Warnings {
 		log.Warn("a dbt test warned", "test", w)
 	}

@@ -25,7 +25,7 @@ type Invocation struct {
 // check refuses what dbt would misread.
 func (i Invocation) check() error {
 	if _, ok := kinds[i.Command]; !ok {
-		return fmt.Errorf("%w: Invocation.Command is %q: use run, test, build, seed or snapshot", ErrUsage, i.Command)
+		return fmt.Errorf("%w: Invocation.Command is %q: use run, test, build, seed, snapshot or source freshness", ErrUsage, i.Command)
 	}
 	if len(i.Nodes) > 0 && (len(i.Select) > 0 || len(i.Exclude) > 0) {
 		return fmt.Errorf("%w: Invocation.Nodes excludes Select and Exclude", ErrUsage)
@@ -37,7 +37,7 @@ func (i Invocation) check() error {
 			}
 		}
 	}
-	if i.FullRefresh && (i.Command == CommandTest || i.Command == CommandSnapshot) {
+	if i.FullRefresh && (i.Command == CommandTest || i.Command == CommandSnapshot || i.Command == CommandFreshness) {
 		return fmt.Errorf("%w: Invocation.FullRefresh has no meaning for dbt %s", ErrUsage, i.Command)
 	}
 	return nil
@@ -63,7 +63,7 @@ func (p Project) commonArgs(targetPath, partialParse string) []string {
 
 // runArgs are the arguments of the invocation itself. exact is nil unless the invocation names its nodes.
 func (p Project) runArgs(i Invocation, exact []Node) []string {
-	args := []string{string(i.Command)}
+	args := strings.Fields(string(i.Command))
 	if p.Threads > 0 {
 		args = append(args, "--threads", strconv.Itoa(p.Threads))
 	}
@@ -85,9 +85,16 @@ func listArgs(i Invocation) []string {
 func selectionArgs(i Invocation, exact []Node) []string {
 	var args []string
 	if len(exact) > 0 {
-		args = append(args, "--indirect-selection", "empty", "--select")
+		if i.Command != CommandFreshness { // which knows no tests, and not that option
+			args = append(args, "--indirect-selection", "empty")
+		}
+		args = append(args, "--select")
 		for _, n := range exact {
-			args = append(args, "fqn:"+strings.Join(n.FQN, "."))
+			if n.Kind == KindSource {
+				args = append(args, "source:"+n.Package+"."+n.Name)
+			} else {
+				args = append(args, "fqn:"+strings.Join(n.FQN, "."))
+			}
 		}
 	}
 	if len(i.Select) > 0 {

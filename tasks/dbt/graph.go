@@ -11,20 +11,22 @@ type Command string
 
 // The commands that run nodes.
 const (
-	CommandRun      Command = "run"      // build models
-	CommandTest     Command = "test"     // run data tests and unit tests
-	CommandBuild    Command = "build"    // seeds, snapshots, models and tests, in graph order
-	CommandSeed     Command = "seed"     // load seeds
-	CommandSnapshot Command = "snapshot" // take snapshots
+	CommandRun       Command = "run"              // build models
+	CommandTest      Command = "test"             // run data tests and unit tests
+	CommandBuild     Command = "build"            // seeds, snapshots, models and tests, in graph order
+	CommandSeed      Command = "seed"             // load seeds
+	CommandSnapshot  Command = "snapshot"         // take snapshots
+	CommandFreshness Command = "source freshness" // ask how old the newest row of each source is
 )
 
 // kinds says which kinds of nodes each command runs.
 var kinds = map[Command][]Kind{
-	CommandRun:      {KindModel},
-	CommandTest:     {KindTest, KindUnitTest},
-	CommandBuild:    {KindSeed, KindSnapshot, KindModel, KindUnitTest, KindTest},
-	CommandSeed:     {KindSeed},
-	CommandSnapshot: {KindSnapshot},
+	CommandRun:       {KindModel},
+	CommandTest:      {KindTest, KindUnitTest},
+	CommandBuild:     {KindSeed, KindSnapshot, KindModel, KindUnitTest, KindTest},
+	CommandSeed:      {KindSeed},
+	CommandSnapshot:  {KindSnapshot},
+	CommandFreshness: {KindSource},
 }
 
 func (c Command) runs(k Kind) bool {

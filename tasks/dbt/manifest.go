@@ -18,6 +18,7 @@ const (
 	KindUnitTest Kind = "unit_test"
 	KindSeed     Kind = "seed"
 	KindSnapshot Kind = "snapshot"
+	KindSource   Kind = "source" // one that has a rule of freshness
 )
 
 // Node is one thing that dbt builds or tests.
@@ -78,6 +79,7 @@ type manifestJSON struct {
 	} `json:"metadata"`
 	Nodes     map[string]manifestNode `json:"nodes"`
 	UnitTests map[string]manifestNode `json:"unit_tests"`
+	Sources   map[string]manifestNode `json:"sources"`
 }
 
 type manifestNode struct {
@@ -93,10 +95,25 @@ type manifestNode struct {
 	DependsOn    struct {
 		Nodes []string `json:"nodes"`
 	} `json:"depends_on"`
+	SourceName string `json:"source_name"`
+	Freshness  *struct {
+		WarnAfter  freshnessRule `json:"warn_after"`
+		ErrorAfter freshnessRule `json:"error_after"`
+	} `json:"freshness"`
 	Config struct {
 		Materialized string `json:"materialized"`
 		Severity     string `json:"severity"`
 	} `json:"config"`
+}
+
+// freshnessRule is how old the newest row of a source may be; without a count it is none.
+type freshnessRule struct {
+	Count *int64 `json:"count"`
+}
+
+// timed tells whether dbt can say how fresh the source is.
+func (n manifestNode) timed() bool {
+	return n.Freshness != nil && (n.Freshness.WarnAfter.Count != nil || n.Freshness.ErrorAfter.Count != nil)
 }
 
 func parseManifest(text []byte) (*Manifest, error) {
@@ -108,8 +125,14 @@ func parseManifest(text []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("metadata.project_name is missing: this is no manifest.json of dbt 1.x")
 	}
 	var nodes []*Node
-	for _, part := range []map[string]manifestNode{raw.Nodes, raw.UnitTests} {
+	for _, part := range []map[string]manifestNode{raw.Nodes, raw.UnitTests, raw.Sources} {
 		for id, n := range part {
+			if n.ResourceType == string(KindSource) {
+				if !n.timed() {
+					continue
+				}
+				n.Name = n.SourceName + "." + n.Name
+			}
 			if _, ok := taskIDPrefix[Kind(n.ResourceType)]; ok { // analyses and hooks are no tasks
 				nodes = append(nodes, n.node(id))
 			}

@@ -25,10 +25,18 @@ func (e *ending) noteCut(ctx context.Context) {
 	}
 }
 
-// readRunResults reads run_results.json of a target path. A missing file is no error: dbt writes none when it never got
+// resultsFile is the name of the file with a command's results.
+func resultsFile(c Command) string {
+	if c == CommandFreshness {
+		return "sources.json"
+	}
+	return "run_results.json"
+}
+
+// readRunResults reads a command's results below a target path. A missing file is no error: dbt writes none when it never got
 // to running, or was killed.
-func readRunResults(targetPath string) (map[string]nodeResult, error) {
-	path := filepath.Join(targetPath, "run_results.json")
+func readRunResults(targetPath string, c Command) (map[string]nodeResult, error) {
+	path := filepath.Join(targetPath, resultsFile(c))
 	text, err := os.ReadFile(path) //nolint:gosec // below our own target path
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

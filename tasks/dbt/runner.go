@@ -173,8 +173,11 @@ func (r *Runner) finish(ctx context.Context, s *scope, t *tracker, end ending, r
 		cancel()
 		problems = append(problems, err)
 	}
-	reported, err := readRunResults(result.TargetPath)
+	reported, err := readRunResults(result.TargetPath, result.Command)
 	problems = append(problems, err)
+	if result.Command == CommandFreshness && (end.code == 0 || end.code == 1) {
+		t.forgetOpenHooks() // sources.json holds no hooks; the exit code tells of a failed one
+	}
 	for _, n := range t.reconcile(reported, end) {
 		n.Message = s.redact(n.Message)
 		s.observe(n)

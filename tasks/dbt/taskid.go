@@ -11,7 +11,7 @@ const maxTaskID = 80
 
 // taskIDPrefix is what the task id of a node begins with, by its kind.
 var taskIDPrefix = map[Kind]string{
-	KindModel: "dbt_run_", KindTest: "dbt_test_", KindUnitTest: "dbt_test_", KindSeed: "dbt_seed_", KindSnapshot: "dbt_snapshot_",
+	KindModel: "dbt_run_", KindTest: "dbt_test_", KindUnitTest: "dbt_test_", KindSeed: "dbt_seed_", KindSnapshot: "dbt_snapshot_", KindSource: "dbt_freshness_",
 }
 
 // assignTaskIDs gives every node of the project its task id: prefix and name, limited to [A-Za-z0-9_.-]. A name that is

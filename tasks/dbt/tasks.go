@@ -16,6 +16,11 @@ type Variables interface {
 	DBTVariables() map[string]string
 }
 
+// FullRefresher is an input of [Run] that may ask for incremental models and seeds to be rebuilt from scratch, as a param does.
+type FullRefresher interface {
+	DBTFullRefresh() bool
+}
+
 // Built is what a run of models yields.
 type Built struct {
 	Models    int               `json:"models"`
@@ -35,11 +40,15 @@ type Tested struct {
 }
 
 // Run makes the task dbt_run: it builds the project's models by one dbt, and shows each as a task instance of its own,
-// dbt_run_<model>. A retry builds only what did not pass before.
+// dbt_run_<model>. A retry builds only what did not pass before. An input that is a [FullRefresher] may ask for --full-refresh.
 func Run[T Variables](after engine.In[T], r *Runner, opts ...engine.TaskOption) engine.Node[Built] {
 	return engine.After(after, "dbt_run", func(ctx context.Context, in T) (Built, error) {
 		vars := in.DBTVariables()
-		res, err := runNodes(ctx, r, CommandRun, vars)
+		full := false
+		if f, ok := any(in).(FullRefresher); ok {
+			full = f.DBTFullRefresh()
+		}
+		res, err := runNodes(ctx, r, Invocation{Command: CommandRun, Env: vars, FullRefresh: full})
 		b := Built{Models: len(res.Nodes), Rows: map[string]int64{}, Seconds: res.Elapsed.Seconds(), Variables: vars}
 		for _, n := range res.Nodes {
 			if n.Rows >= 0 {
@@ -54,7 +63,7 @@ func Run[T Variables](after engine.In[T], r *Runner, opts ...engine.TaskOption) 
 // dbt_test_<test>. A retry runs only what did not pass before.
 func Test(after engine.In[Built], r *Runner, opts ...engine.TaskOption) engine.Node[Tested] {
 	return engine.After(after, "dbt_test", func(ctx context.Context, in Built) (Tested, error) {
-		res, err := runNodes(ctx, r, CommandTest, in.Variables)
+		res, err := runNodes(ctx, r, Invocation{Command: CommandTest, Env: in.Variables})
 		t := Tested{Tests: len(res.Nodes), Warnings: []string{}, Seconds: res.Elapsed.Seconds()}
 		for _, n := range res.Nodes {
 			if n.State == Warned {
@@ -105,18 +114,18 @@ func upstream(n Node, ids map[string]string) []string {
 
 // runNodes runs a command inside a task and reports every node of it as it goes. What an earlier try of the same task has passed
 // is not run again.
-func runNodes(ctx context.Context, r *Runner, c Command, vars map[string]string) (Result, error) {
+func runNodes(ctx context.Context, r *Runner, inv Invocation) (Result, error) {
 	m, err := r.Manifest(ctx)
 	if err != nil {
 		return Result{}, fmt.Errorf("parse the dbt project: %w", err)
 	}
-	planned := Nodes(m, c)
+	planned := Nodes(m, inv.Command)
 	rest, passed, err := leftOver(ctx, planned)
 	if err != nil {
 		return Result{}, err
 	}
 	log := engine.Log(ctx)
-	inv := Invocation{Command: c, Env: vars, Log: func(level, node, line string) {
+	inv.Log = func(level, node, line string) {
 		switch level {
 		case "error":
 			log.Error(line, "node", node)
@@ -125,7 +134,7 @@ func runNodes(ctx context.Context, r *Runner, c Command, vars map[string]string)
 		case "info":
 			log.Info(line, "node", node)
 		}
-	}}
+	}
 	if len(rest) < len(planned) {
 		log.Info("a retry: only what did not pass before is run", "nodes", len(rest), "passed_before", len(passed))
 		for _, n := range rest {

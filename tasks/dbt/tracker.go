@@ -2,6 +2,7 @@ package dbt
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -99,6 +100,8 @@ func (t *tracker) settle(r *NodeResult, result nodeResult) {
 		r.State, r.Message = Failed, fmt.Sprintf("dbt ended the node with the status %q", result.Status)
 	case r.State == Skipped && r.Message == "":
 		r.Message = t.skipReason(r)
+	case r.State == Failed && r.Kind == KindSource && r.Message == "":
+		r.Message = "the source is stale"
 	case r.State == Failed && r.Message == "":
 		r.Message = "dbt reported the status " + result.Status
 	}
@@ -144,3 +147,8 @@ func sharesParent(a, b *NodeResult) bool {
 }
 
 func lastPart(uniqueID string) string { return uniqueID[strings.LastIndexByte(uniqueID, '.')+1:] }
+
+// forgetOpenHooks leaves out the hooks of which nothing says how they ended.
+func (t *tracker) forgetOpenHooks() {
+	t.hooks = slices.DeleteFunc(t.hooks, func(h *NodeResult) bool { return !h.State.Terminal() })
+}
