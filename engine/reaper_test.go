@@ -15,7 +15,7 @@ func TestObserverLooksWhenAWorkerWouldBeDead(t *testing.T) {
 		if !now.After(last) {
 			beats++ // the other one beats until then
 		}
-		dead := o.look(now, 0, 1, []WorkerRow{{ID: 1, Beats: int64(now.Unix())}, {ID: 2, Beats: beats}})
+		dead := o.look(now, 0, 1, []WorkerRow{{ID: 1, Beats: now.Unix()}, {ID: 2, Beats: beats}})
 		if len(dead) > 0 {
 			if silent := now.Sub(last); silent < timeout-beat || silent > timeout+time.Millisecond {
 				t.Errorf("found dead %s after its last beat", silent)
