@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -59,10 +60,13 @@ func (w *world) create(partitions int32, settings ...string) {
 	}
 }
 
+// produce sends records, so few at once that no batch of them is larger than the broker takes: the client is let to make larger ones.
 func (w *world) produce(recs ...*kgo.Record) {
 	w.t.Helper()
-	if err := w.client.ProduceSync(w.t.Context(), recs...).FirstErr(); err != nil {
-		w.t.Fatal(err)
+	for some := range slices.Chunk(recs, 1000) {
+		if err := w.client.ProduceSync(w.t.Context(), some...).FirstErr(); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 }
 
