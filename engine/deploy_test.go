@@ -107,10 +107,10 @@ func TestPinnedRun(t *testing.T) {
 	}
 	sameStates(t, over(t, fresh, second), map[string]string{"gate": "success", "next": "success", "old": "success"})
 	// Nobody has its version any more.
+	stopOld()
 	if _, err := old.Control().Clear(t.Context(), "d", second.RunID, engine.Selection{Tasks: []string{"next"}, Downstream: true}, false, "ann"); err != nil {
 		t.Fatal(err)
 	}
-	stopOld()
 	pinnedTo := seen(t, store, first).Run.Version
 	eventually(t, "it says why it waits", func() bool {
 		why := seen(t, store, second).Tasks[1].Reason
