@@ -211,3 +211,29 @@ func TestTrigger(t *testing.T) {
 		t.Errorf("the task read %s", got)
 	}
 }
+
+// upTo is a timetable of days until its calendar ends, where it panics.
+type upTo struct{ last time.Time }
+
+func (u upTo) Next(after time.Time) (engine.Interval, bool) {
+	start := after.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1)
+	if start.After(u.last) {
+		panic("the calendar has no day after " + u.last.Format(time.DateOnly))
+	}
+	return engine.Interval{Start: start, End: start.AddDate(0, 0, 1)}, true
+}
+
+// What is due before the timetable fails is made, and no other DAG waits for it.
+func TestABadTimetableHoldsUpNobodyElse(t *testing.T) {
+	store, clock := dated(t, "2024-01-05T10:00")
+	bad := engine.New[engine.NoParams]("ends", engine.Catchup(), engine.StartDate(day("2024-01-05T00:00")), engine.OnTimetable(upTo{day("2024-01-07T00:00")}, "until the 7th", "UTC"))
+	engine.Sink(bad.Run(), "work", func(context.Context, run) error { return nil })
+	r := running(t, store, nil, bad, daily(engine.Catchup()), probe())
+	clock.Set(day("2024-01-10T12:00"))
+	eventually(t, "the runs of the other", func() bool { return scheduled(t, store) == "s05 s06 s07 s08 s09" })
+	eventually(t, "the days that the calendar has", func() bool {
+		rows, _, err := store.Runs(t.Context(), engine.RunFilter{DAGs: []string{"ends"}, Limit: 10})
+		return err == nil && len(rows) == 3
+	})
+	rest(t, store, r)
+}

@@ -98,7 +98,12 @@ func (r *Runtime) makeTurn(ctx context.Context, turn []*appointment, now time.Ti
 			p.awake = false
 			continue
 		}
-		runs, next := dueRuns(p.def, s.RegisteredAt, s.LastScheduled, now)
+		runs, next, err := dueRuns(p.def, s.RegisteredAt, s.LastScheduled, now)
+		if err != nil { // of its own timetable: no other DAG waits for it
+			r.log.Error("no scheduled runs: its timetable is wrong", "dag", p.def.Spec.DAG, "error", err)
+			p.at = now.Add(lookAgain)
+			continue
+		}
 		if len(runs) == 0 {
 			p.at = next
 			continue
@@ -146,7 +151,11 @@ func (r *Runtime) makeAll(ctx context.Context, due []dueDAG, now time.Time) erro
 func (r *Runtime) makeDue(ctx context.Context, d dueDAG, now time.Time) (time.Time, error) {
 	for due := d.runs; ; {
 		var next time.Time
-		if due, next = dueRuns(d.def, d.registered, due[len(due)-1].Logical, now); len(due) == 0 {
+		var err error
+		if due, next, err = dueRuns(d.def, d.registered, due[len(due)-1].Logical, now); err != nil {
+			return now, nil // makeTurn tells of it
+		}
+		if len(due) == 0 {
 			return next, nil
 		}
 		created, err := r.store.CreateRuns(ctx, due)
@@ -176,16 +185,22 @@ func (r *Runtime) tripped(ctx context.Context, d *Definition, unpaused *time.Tim
 }
 
 // dueRuns lists the runs of a DAG that are due after the last one, at most dueBatch, and tells when to look for the next: when it falls due,
-// and after lookAgain at the latest.
-func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time) (out []NewRun, next time.Time) {
+// and after lookAgain at the latest. The error is a [*TimetableError].
+func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time) (out []NewRun, next time.Time, err error) {
 	line := d.Timeline(registered)
 	for len(out) < dueBatch {
-		iv, ok := line.Next(last, now)
+		iv, ok, err := line.Next(last, now)
+		if err != nil && len(out) > 0 {
+			return out, now, nil // those before it are made; the next look finds it again
+		}
+		if err != nil {
+			return nil, now.Add(lookAgain), err
+		}
 		if !ok || iv.End.After(now) {
 			if next = now.Add(lookAgain); ok && iv.End.Before(next) {
 				next = iv.End
 			}
-			return out, next
+			return out, next, nil
 		}
 		start, end := iv.Start.UTC(), iv.End.UTC()
 		out = append(out, NewRun{
@@ -194,5 +209,5 @@ func dueRuns(d *Definition, registered time.Time, last *time.Time, now time.Time
 		})
 		last = &start
 	}
-	return out, now
+	return out, now, nil
 }

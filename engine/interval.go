@@ -78,11 +78,12 @@ func anchor(t Timetable, registered time.Time) Timetable {
 }
 
 // next is t.Next for a timetable that somebody else may have written: one that does not advance would have us
-// look for ever.
+// look for ever. It panics with a [*TimetableError], which [Timeline] catches.
 func next(t Timetable, after time.Time) (Interval, bool) {
 	iv, ok := t.Next(after)
 	if ok && (!iv.Start.After(after) || iv.End.Before(iv.Start)) {
-		panic(fmt.Sprintf("engine: timetable %T: after %s it gives the interval from %s to %s", t, after, iv.Start, iv.End))
+		panic(&TimetableError{fmt.Sprintf("%T", t), fmt.Sprintf("gives the interval from %s to %s as the next after %s; it must start after that, and not end before it starts",
+			iv.Start.Format(time.RFC3339), iv.End.Format(time.RFC3339), after.Format(time.RFC3339))})
 	}
 	return iv, ok
 }

@@ -156,7 +156,10 @@ func TestTimelineCatchesUpExactly(t *testing.T) {
 			now = now.Add(time.Duration(rapid.Int64Range(0, int64(60*time.Hour)).Draw(t, "pause")))
 			before := len(created)
 			for {
-				iv, ok := l.Next(last, now)
+				iv, ok, err := l.Next(last, now)
+				if err != nil {
+					t.Fatal(err)
+				}
 				if !ok || iv.End.After(now) {
 					break
 				}
@@ -165,7 +168,9 @@ func TestTimelineCatchesUpExactly(t *testing.T) {
 			if !l.Catchup && len(created) > before+1 {
 				t.Fatalf("%d missed intervals were run at once", len(created)-before)
 			}
-			if newest, ok := l.LastComplete(now); ok && newest.End.After(l.Registered) {
+			if newest, ok, err := l.LastComplete(now); err != nil {
+				t.Fatal(err)
+			} else if ok && newest.End.After(l.Registered) {
 				if len(created) == 0 || created[len(created)-1] != newest {
 					t.Fatalf("by %s, %v were run, not the latest %v", now, created, newest)
 				}
@@ -182,7 +187,37 @@ func TestTimelineCatchesUpExactly(t *testing.T) {
 	})
 }
 
-func show(iv Interval, ok bool) string {
+type nextFunc func(after time.Time) (Interval, bool)
+
+func (f nextFunc) Next(after time.Time) (Interval, bool) { return f(after) }
+
+// A timetable that somebody wrote may break its contract, or panic: that is an error of its DAG, whoever asks.
+func TestTimelineOfABadTimetable(t *testing.T) {
+	for name, c := range map[string]struct {
+		table Timetable
+		want  string
+	}{
+		"does not advance": {nextFunc(func(after time.Time) (Interval, bool) { return Interval{after, after}, true }), "must start after that"},
+		"ends too early":   {nextFunc(func(after time.Time) (Interval, bool) { return Interval{after.Add(2), after.Add(1)}, true }), "not end before it starts"},
+		"panics":           {nextFunc(func(time.Time) (Interval, bool) { panic("no holidays of 2025") }), "panics: no holidays of 2025"},
+	} {
+		now := at("2024-01-05T10:00:00Z")
+		l := Timeline{Timetable: c.table, Registered: now}
+		_, _, err1 := l.Next(nil, now)
+		_, _, err2 := l.LastComplete(now)
+		_, err3 := l.Between(now, now.Add(time.Hour))
+		for _, err := range []error{err1, err2, err3} {
+			if bad, ok := errors.AsType[*TimetableError](err); !ok || !strings.Contains(bad.Error(), c.want) || bad.Timetable != "engine.nextFunc" {
+				t.Errorf("%s: %v, want a TimetableError with %q", name, err, c.want)
+			}
+		}
+	}
+}
+
+func show(iv Interval, ok bool, err error) string {
+	if err != nil {
+		return err.Error()
+	}
 	if !ok {
 		return ""
 	}
@@ -193,6 +228,6 @@ func BenchmarkTimelineNext(b *testing.B) {
 	l := Timeline{Timetable: parse(b, "0 2 * * *", "Europe/Zurich"), Registered: at("2024-01-05T10:00:00Z")}
 	last, now := at("2024-06-01T00:00:00Z"), at("2024-06-02T12:00:00Z") // nothing missed: what the scheduler asks again and again
 	for b.Loop() {
-		l.Next(&last, now)
+		_, _, _ = l.Next(&last, now)
 	}
 }

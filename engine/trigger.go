@@ -55,7 +55,11 @@ func (c *Control) trigger(ctx context.Context, t TriggerRequest, person bool) (R
 		if err != nil {
 			return RunRow{}, err
 		}
-		if iv, ok := d.Timeline(status.RegisteredAt).LastComplete(utc); ok {
+		iv, ok, err := d.Timeline(status.RegisteredAt).LastComplete(utc)
+		if err != nil {
+			return RunRow{}, fmt.Errorf("interval of a run of DAG %s: %w", t.DAG, err)
+		}
+		if ok {
 			n.Start, n.End = &iv.Start, &iv.End
 		}
 	}
