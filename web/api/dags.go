@@ -105,7 +105,8 @@ func NextRun(st engine.DAGStatus, now time.Time) (engine.Interval, bool) {
 	if st.Spec.EndDate != nil {
 		line.End = *st.Spec.EndDate
 	}
-	return line.Next(st.LastScheduled, now)
+	iv, ok, err := line.Next(st.LastScheduled, now)
+	return iv, ok && err == nil // those that a schedule's text names do not fail
 }
 
 // status finds a DAG.
