@@ -97,7 +97,7 @@ func (r *Runtime) giveBackUnknown(ctx context.Context, listed []Lease, since map
 			continue
 		}
 		r.log.Warn("giving back a lease whose claim was never answered", "task", l.Task, "run", l.Run)
-		if err := r.endElsewhere(ctx, []Lease{l}, AttemptEnd{Ending: EndCancelled, GivenBack: true, Error: "its claim was never answered"}); err != nil {
+		if err := r.endElsewhere(ctx, []Lease{l}, AttemptEnd{Ending: EndCancelled, GivenBack: true, Error: "its claim was never answered"}, nil); err != nil {
 			r.log.Warn("give back", "error", err)
 		}
 	}

@@ -85,6 +85,7 @@ type QueueRow struct {
 	QueuedAt  time.Time
 	Leased    bool
 	Worker    string // name of the worker that holds it; "" when not leased or its row is gone
+	WorkerID  int64  // that worker, or 0 when not leased
 	LeasedAt  *time.Time
 	Cancelled bool
 	RunID     string // in an answer of Leases

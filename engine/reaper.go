@@ -15,6 +15,7 @@ type observer struct {
 	timeout time.Duration
 	gap     time.Duration // longest time between own beats that counts as none
 	seen    map[int64]sighting
+	names   map[int64]string // of all workers that were ever seen: history tells them when they have no row any more
 	beating time.Time // since when this process beats without a gap
 	last    time.Time // its last own beat
 }
@@ -25,7 +26,7 @@ type sighting struct {
 }
 
 func newObserver(timeout, gap time.Duration) *observer {
-	return &observer{timeout: timeout, gap: gap, seen: map[int64]sighting{}}
+	return &observer{timeout: timeout, gap: gap, seen: map[int64]sighting{}, names: map[int64]string{}}
 }
 
 // look takes in the workers' counters at now, given how long ago this process last beat successfully, and returns who is dead.
@@ -39,6 +40,7 @@ func (o *observer) look(now time.Time, sinceBeat time.Duration, self int64, work
 	present := make(map[int64]bool, len(workers))
 	for _, w := range workers {
 		present[w.ID] = true
+		o.names[w.ID] = w.Name
 		s, ok := o.seen[w.ID]
 		if !ok || s.beats != w.Beats {
 			o.seen[w.ID] = sighting{w.Beats, now}
@@ -92,22 +94,23 @@ func (r *Runtime) reapOnce(ctx context.Context, o *observer) {
 			return
 		}
 	}
-	if err := r.endOrphans(ctx); err != nil {
+	if err := r.endOrphans(ctx, o.names); err != nil {
 		r.warn(ctx, "end attempts of dead workers", err)
 	}
 }
 
-// endOrphans ends every lease whose worker has no row as lost.
-func (r *Runtime) endOrphans(ctx context.Context) error {
+// endOrphans ends every lease whose worker has no row as lost; names are those of workers by their ids.
+func (r *Runtime) endOrphans(ctx context.Context, names map[int64]string) error {
 	orphans, err := r.store.Orphans(ctx, orphanBatch)
 	if err != nil || len(orphans) == 0 {
 		return err
 	}
-	return r.endElsewhere(ctx, orphans, AttemptEnd{Ending: EndLost, Error: "its worker died or was cut off"})
+	return r.endElsewhere(ctx, orphans, AttemptEnd{Ending: EndLost, Error: "its worker died or was cut off"}, names)
 }
 
-// endElsewhere ends leases that no body in this process stands for. Those of DAGs that this process does not have are left.
-func (r *Runtime) endElsewhere(ctx context.Context, leases []Lease, end AttemptEnd) error {
+// endElsewhere ends leases that no body in this process stands for. Those of DAGs that this process does not have are left. names are those of
+// workers that may have no row any more.
+func (r *Runtime) endElsewhere(ctx context.Context, leases []Lease, end AttemptEnd, names map[int64]string) error {
 	rowsOf := map[int64][]Lease{}
 	for _, l := range leases {
 		rowsOf[l.Run] = append(rowsOf[l.Run], l)
@@ -153,7 +156,9 @@ func (r *Runtime) endElsewhere(ctx context.Context, leases []Lease, end AttemptE
 				e.Lease, e.Random = l, chance
 				q := seen[l.TaskKey]
 				e.Try, e.StartedAt, e.QueuedAt = q.Try, q.LeasedAt, &q.QueuedAt
-				m.who.worker = q.Worker
+				if m.who.worker = q.Worker; m.who.worker == "" {
+					m.who.worker = names[q.WorkerID]
+				}
 				m.endAttempt(e)
 				ended = true
 			}

@@ -29,7 +29,7 @@ type TaskView struct {
 	Pool        string
 	PoolSlots   int
 	Question    *QuestionRow // open: who looks may answer
-	Reason      string       // of an instance that is not terminal: why it does not run; "" when it runs
+	Reason      string       // of an instance that is not terminal: why it does not run; "" when it runs on a worker that is heard of
 	Message     string       // of a virtual node
 	Details     []byte       // of a virtual node: JSON
 	Upstream    []string

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// reason says why an instance that is not terminal does not run; "" when it runs.
+// reason says why an instance that is not terminal does not run; "" when it runs on a worker that is heard of.
 func (f *whyFacts) reason(r RunRow, spec Spec, t TaskSpec, tv TaskView, up map[string]State) string {
 	switch tv.State {
 	case None:
@@ -40,10 +40,32 @@ func (f *whyFacts) reason(r RunRow, spec Spec, t TaskSpec, tv TaskView, up map[s
 		return "waits for something outside its run" + f.givesUp(tv.TaskKey)
 	case AwaitingInput:
 		return f.question(tv.TaskKey)
+	case Running:
+		return f.unheard(tv)
 	case Restarting:
 		return "was cleared while it ran: starts anew when that attempt has ended"
 	}
 	return ""
+}
+
+// unheard says that the worker of a running instance is silent, or gone; "" when it is neither.
+func (f *whyFacts) unheard(tv TaskView) string {
+	if tv.Runner != "" { // a part of what runs says it itself
+		return ""
+	}
+	if tv.Worker == "" {
+		return "its worker was found dead: this try ends as lost next"
+	}
+	named := func(w WorkerRow) bool { return w.Name == tv.Worker }
+	i := slices.IndexFunc(f.silent, named)
+	if i < 0 || slices.ContainsFunc(f.workers, named) {
+		return ""
+	}
+	next := "the others take it for dead, and this try ends as lost, unless it is heard of again"
+	if len(f.workers) == 0 {
+		next = "no process is alive that could end this try as lost: start one"
+	}
+	return fmt.Sprintf("its worker %s was heard of last at %s: %s", tv.Worker, stamp(f.silent[i].BeatAt), next)
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -140,6 +140,7 @@ func (f *fixture) orphanedBy(remove func(worker int64)) {
 	orphans := got[[]engine.Lease](f)(f.Orphans(f.ctx, 10))
 	equal(f, "orphans", sortedLeases(orphans), []engine.Lease{one, two})
 	equal(f, "worker shown", f.queueRow(one.TaskKey).Worker, "")
+	equal(f, "and its id", f.queueRow(one.TaskKey).WorkerID, gone)
 	equal(f, "leased still", f.queueRow(one.TaskKey).Leased, true)
 	equal(f, "held by its lease", f.end(one), []bool{true})
 	equal(f, "orphans after one has ended", got[[]engine.Lease](f)(f.Orphans(f.ctx, 10)), []engine.Lease{two})

@@ -104,7 +104,7 @@ func (s *Store) queueRow(it *item) engine.QueueRow {
 		QueuedAt: it.queuedAt, Leased: leased(it.Lease), Cancelled: it.cancelled, Pool: it.Pool, Slots: it.Slots,
 	}
 	if row.Leased {
-		row.LeasedAt = copyOf(&it.leasedAt)
+		row.LeasedAt, row.WorkerID = copyOf(&it.leasedAt), it.Worker
 		if w := s.workers[it.Worker]; w != nil {
 			row.Worker = w.row.Name
 		}

@@ -77,10 +77,10 @@ func (s *Store) Timers(ctx context.Context, runs []int64) ([]engine.Timer, error
 
 // queueRowColumns are those of the queue that people see, where w is the worker; queueTargets are where they are scanned to.
 const queueRowColumns = `q.run_id, q.task_id, q.map_index, q.dag_id, q.try, q.priority, split_part(q.queue, '@', 1), q.queued_at, q.lease IS NOT NULL,
-	coalesce(w.name, ''), q.leased_at, q.cancelled, coalesce(q.pool, ''), coalesce(q.slots, 0)`
+	coalesce(w.name, ''), coalesce(q.worker, 0), q.leased_at, q.cancelled, coalesce(q.pool, ''), coalesce(q.slots, 0)`
 
 func queueTargets(q *engine.QueueRow) []any {
-	return []any{&q.Run, &q.Task, &q.MapIndex, &q.DAG, &q.Try, &q.Priority, &q.Queue, &q.QueuedAt, &q.Leased, &q.Worker, &q.LeasedAt, &q.Cancelled,
+	return []any{&q.Run, &q.Task, &q.MapIndex, &q.DAG, &q.Try, &q.Priority, &q.Queue, &q.QueuedAt, &q.Leased, &q.Worker, &q.WorkerID, &q.LeasedAt, &q.Cancelled,
 		&q.Pool, &q.Slots}
 }
 

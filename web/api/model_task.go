@@ -50,7 +50,7 @@ type TaskInstanceResponse struct {
 	RenderedFields   map[string]any  `json:"rendered_fields"`
 	Trigger          json.RawMessage `json:"trigger"`
 	TriggererJob     json.RawMessage `json:"triggerer_job"`
-	Reason           *string         `json:"reason" doc:"Ours: why it does not run; null when it runs or has ended"`
+	Reason           *string         `json:"reason" doc:"Ours: why it does not run; null when it runs on a worker that is heard of, or has ended"`
 	Error            *string         `json:"error" doc:"Ours: how its latest try failed, or why it was decided without one"`
 }
 
