@@ -43,23 +43,6 @@ func (c *command) dagList() *cobra.Command {
 	})
 }
 
-func (cl *client) status(ctx context.Context, dag string) (engine.DAGStatus, error) {
-	all, err := cl.store.DAGStatuses(ctx)
-	if err != nil {
-		return engine.DAGStatus{}, err
-	}
-	for _, s := range all {
-		if s.ID == dag {
-			return s, nil
-		}
-	}
-	hint := ""
-	if _, ours := cl.control.Catalog().DAG(dag); ours {
-		hint = ": this program has it: `serve` registers it"
-	}
-	return engine.DAGStatus{}, fmt.Errorf("DAG %q: %w%s", dag, engine.ErrNotFound, hint)
-}
-
 func (c *command) dagShow() *cobra.Command {
 	return c.reads(&cobra.Command{
 		Use: "show DAG", Short: "Show a DAG with its tasks", Example: "  tidemill dag show daily_transactions", Args: arguments("DAG"),

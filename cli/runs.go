@@ -58,7 +58,7 @@ func (c *command) runShow() *cobra.Command {
 		Example: "  tidemill run show daily_transactions backfill__2024-01-05T02:00:00+00:00", Args: arguments("DAG", "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
-				r, err := cl.store.RunByID(cmd.Context(), args[0], args[1])
+				r, err := cl.run(cmd.Context(), args[0], args[1])
 				if err != nil {
 					return err
 				}
@@ -101,11 +101,17 @@ func (c *command) runClear() *cobra.Command {
 					return err
 				}
 				s.Tasks, s.MapIndexes = chosen.Tasks, chosen.MapIndexes
+				if _, err := cl.run(cmd.Context(), args[0], args[1]); err != nil {
+					return err
+				}
 				keys, err := cl.control.Clear(cmd.Context(), args[0], args[1], s, dryRun, c.who())
 				if err != nil {
 					return err
 				}
-				return c.showKeys(keys)
+				if dryRun {
+					return c.showKeys("would be cleared", keys)
+				}
+				return c.showKeys("cleared", keys)
 			})
 		},
 	}
@@ -118,11 +124,17 @@ func (c *command) runClear() *cobra.Command {
 	return c.reads(cmd)
 }
 
-func (c *command) showKeys(keys []engine.TaskKey) error {
+// showKeys lists the instances to which something was done.
+func (c *command) showKeys(done string, keys []engine.TaskKey) error {
 	out := keysOf(keys)
 	return c.show(map[string]any{"task_instances": out, "total_entries": len(out)}, func(w io.Writer) {
+		if len(out) == 0 {
+			fmt.Fprintf(w, "no task instance %s\n", done)
+			return
+		}
+		fmt.Fprintf(w, "%s %s:\n", count(len(out), "task instance"), done)
 		for _, k := range out {
-			row(w, instanceName(k.Task, k.MapIndex))
+			row(w, "  "+instanceName(k.Task, k.MapIndex))
 		}
 	})
 }
@@ -136,6 +148,9 @@ func (c *command) runMark() *cobra.Command {
 			return c.withClient(cmd.Context(), func(cl *client) error {
 				if args[2] != string(engine.Success) && args[2] != string(engine.Failed) {
 					return usage("%q: mark a run or a task success or failed", args[2])
+				}
+				if _, err := cl.run(cmd.Context(), args[0], args[1]); err != nil {
+					return err
 				}
 				if tasks == "" {
 					return cl.control.MarkRun(cmd.Context(), args[0], args[1], engine.RunState(args[2]), c.who())
@@ -152,7 +167,7 @@ func (c *command) runMark() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				return c.showKeys(keys)
+				return c.showKeys("marked "+args[2], keys)
 			})
 		},
 	}
@@ -168,6 +183,9 @@ func (c *command) runNote() *cobra.Command {
 		Example: "  tidemill run note daily_transactions RUN 'the bank was late' --task check_data_freshness",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
+				if _, err := cl.run(cmd.Context(), args[0], args[1]); err != nil {
+					return err
+				}
 				if task == "" {
 					return cl.control.NoteRun(cmd.Context(), args[0], args[1], args[2], c.who())
 				}

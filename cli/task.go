@@ -26,7 +26,7 @@ func (c *command) taskLog() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			return c.withClient(ctx, func(cl *client) error {
-				r, err := cl.store.RunByID(ctx, args[0], args[1])
+				r, err := cl.run(ctx, args[0], args[1])
 				if err != nil {
 					return err
 				}
@@ -68,30 +68,6 @@ func noSuchTry(tv engine.TaskView, try int) error {
 		has = fmt.Sprintf("it has %d", tv.Try)
 	}
 	return fmt.Errorf("there is no try %d of %s; %s", try, taskName(tv), has)
-}
-
-// task finds one task instance.
-func (cl *client) task(ctx context.Context, key engine.TaskKey) (engine.TaskView, error) {
-	rows, err := cl.store.RunsByKey(ctx, []int64{key.Run})
-	if err != nil {
-		return engine.TaskView{}, err
-	}
-	views, err := engine.View(ctx, cl.store, rows, true)
-	if err != nil {
-		return engine.TaskView{}, err
-	}
-	hint := ""
-	for _, v := range views {
-		for _, t := range v.Tasks {
-			if t.Task == key.Task && t.MapIndex == key.MapIndex {
-				return t, nil
-			}
-			if t.Task == key.Task && t.MapIndex == 0 {
-				hint = ": it is mapped: name an element, such as " + instanceName(t.Task, 0)
-			}
-		}
-	}
-	return engine.TaskView{}, fmt.Errorf("task %s: %w%s", instanceName(key.Task, key.MapIndex), engine.ErrNotFound, hint)
 }
 
 func (c *command) printLog(ctx context.Context, cl *client, key engine.TaskKey, try int, follow bool) error {

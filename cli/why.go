@@ -19,7 +19,7 @@ func (c *command) taskWhy() *cobra.Command {
 		Example: "  tidemill task why daily_transactions RUN load_to_postgres",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
-				r, err := cl.store.RunByID(cmd.Context(), args[0], args[1])
+				r, err := cl.run(cmd.Context(), args[0], args[1])
 				if err != nil {
 					return err
 				}
@@ -105,6 +105,9 @@ func (c *command) taskAnswer() *cobra.Command {
 		Example: "  tidemill task answer release RUN confirm ship",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.withClient(cmd.Context(), func(cl *client) error {
+				if _, err := cl.run(cmd.Context(), args[0], args[1]); err != nil {
+					return err
+				}
 				task, element := instance(args[2])
 				return cl.control.Answer(cmd.Context(), engine.TaskKey{Task: task, MapIndex: element}, args[0], args[1], args[3], c.who())
 			})

@@ -16,8 +16,8 @@ type observer struct {
 	gap     time.Duration // longest time between own beats that counts as none
 	seen    map[int64]sighting
 	names   map[int64]string // of all workers that were ever seen: history tells them when they have no row any more
-	beating time.Time // since when this process beats without a gap
-	last    time.Time // its last own beat
+	beating time.Time        // since when this process beats without a gap
+	last    time.Time        // its last own beat
 }
 
 type sighting struct {
