@@ -34,9 +34,9 @@ func decode(value []byte, into *Row) *Violation {
 	}
 	d := decoders.Get().(*decoder)
 	defer d.release()
-	d.begin(string(value), into)
+	d.begin(value, into)
 	if !d.plainObject() {
-		d.begin(d.text, into)
+		d.reset(into)
 		if v := d.object(value); v != nil {
 			return v
 		}
@@ -57,7 +57,9 @@ func decode(value []byte, into *Row) *Violation {
 type decoder struct {
 	input  bytes.Buffer
 	tokens *jsontext.Decoder
-	text   string // the value, which row's strings share
+	text   string                // the value, which row's strings share
+	smooth bool                  // text has neither a backslash nor a control character: every string in it is as it is written
+	order  [knownFields + 1]int8 // which field came after which (0: at the start, else 1 + its number) in records before: a guess
 	row    *Row
 	seen   uint32 // bit i: field i was there and not null
 	opt    *optionals
@@ -77,9 +79,15 @@ var decoders = sync.Pool{New: func() any {
 	return &decoder{tokens: jsontext.NewDecoder(new(bytes.Buffer))}
 }}
 
-func (d *decoder) begin(text string, row *Row) {
+func (d *decoder) begin(value []byte, row *Row) {
+	d.text, d.smooth = string(value), smooth(value)
+	d.reset(row)
+}
+
+// reset makes the decoder ready to read its text from the start.
+func (d *decoder) reset(row *Row) {
 	*row = Row{}
-	d.text, d.row, d.seen, d.opt = text, row, 0, nil
+	d.row, d.seen, d.opt = row, 0, nil
 	d.extra.reset()
 }
 
@@ -167,7 +175,7 @@ func (d *decoder) syntax(err error) *Violation {
 // surrogates without their other half.
 func (d *decoder) unquote(field, raw string) (string, *Violation) {
 	text := raw[1 : len(raw)-1]
-	if strings.IndexByte(text, '\\') < 0 {
+	if d.smooth || strings.IndexByte(text, '\\') < 0 {
 		return text, nil
 	}
 	plain, err := jsontext.AppendUnquote(nil, raw)

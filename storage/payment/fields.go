@@ -36,6 +36,14 @@ var fieldNames = [knownFields]string{
 	"fraud_score",
 }
 
+// quotedNames are the names as JSON writes them.
+var quotedNames = func() (all [knownFields]string) {
+	for i, name := range fieldNames {
+		all[i] = `"` + name + `"`
+	}
+	return all
+}()
+
 // fieldNumber returns a name's field, or -1 for a name that the contract does not know.
 func fieldNumber(name string) int {
 	switch name {
@@ -79,14 +87,24 @@ func fieldNumber(name string) int {
 
 // field takes one field of the object. Its text is raw, as it was sent.
 func (d *decoder) field(name, rawName, raw string) *Violation {
-	n := fieldNumber(name)
-	if n < 0 {
-		if v := checkNested(name, raw); v != nil {
-			return v
-		}
-		d.extra.add(rawName, raw)
-		return nil
+	if n := fieldNumber(name); n >= 0 {
+		return d.known(n, raw)
 	}
+	return d.unknown(name, rawName, raw)
+}
+
+// unknown takes a field that the contract does not know.
+func (d *decoder) unknown(name, rawName, raw string) *Violation {
+	if v := checkNested(name, raw); v != nil {
+		return v
+	}
+	d.extra.add(rawName, raw)
+	return nil
+}
+
+// known takes a field of the contract.
+func (d *decoder) known(n int, raw string) *Violation {
+	name := fieldNames[n]
 	if raw == "null" {
 		if n < requiredFields {
 			return broken(name, "is null but required")

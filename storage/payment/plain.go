@@ -1,6 +1,10 @@
 package payment
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"strings"
+	"unicode/utf8"
+)
 
 // maxPlainUnknown is how many unknown fields a plain object may have. Comparing each new name with all before it is
 // quicker than a map only while they are few.
@@ -15,6 +19,7 @@ func (d *decoder) plainObject() bool {
 	if !utf8.ValidString(s) {
 		return false
 	}
+	before := 0 // what came before a member, as in order
 	at := skipSpace(s, 0)
 	if at == len(s) || s[at] != '{' {
 		return false
@@ -22,7 +27,7 @@ func (d *decoder) plainObject() bool {
 	var names plainNames
 	for {
 		nameStart := skipSpace(s, at+1)
-		nameEnd := plainString(s, nameStart)
+		n, nameEnd := d.plainName(before, nameStart)
 		if nameEnd < 0 {
 			return false
 		}
@@ -31,13 +36,20 @@ func (d *decoder) plainObject() bool {
 			return false
 		}
 		start := skipSpace(s, colon+1)
-		end := plainValue(s, start)
+		end := d.plainValue(start)
 		if end < 0 {
 			return false
 		}
-		name := s[nameStart+1 : nameEnd-1]
-		if !names.add(name) || d.field(name, s[nameStart:nameEnd], s[start:end]) != nil {
-			return false
+		if n >= 0 {
+			if !names.addKnown(n) || d.known(n, s[start:end]) != nil {
+				return false
+			}
+			before = n + 1
+		} else {
+			name := s[nameStart+1 : nameEnd-1]
+			if !names.addUnknown(name) || d.unknown(name, s[nameStart:nameEnd], s[start:end]) != nil {
+				return false
+			}
 		}
 		at = skipSpace(s, end)
 		if at == len(s) {
@@ -59,13 +71,15 @@ type plainNames struct {
 	unknownCount int
 }
 
-// add returns false for a name that was there before, and when there are too many to tell.
-func (p *plainNames) add(name string) bool {
-	if n := fieldNumber(name); n >= 0 {
-		again := p.known&(1<<n) != 0
-		p.known |= 1 << n
-		return !again
-	}
+// addKnown returns false for a field that was there before.
+func (p *plainNames) addKnown(n int) bool {
+	again := p.known&(1<<n) != 0
+	p.known |= 1 << n
+	return !again
+}
+
+// addUnknown returns false for a name that was there before, and when there are too many to tell.
+func (p *plainNames) addUnknown(name string) bool {
 	for _, other := range p.unknown[:p.unknownCount] {
 		if other == name {
 			return false
@@ -86,10 +100,53 @@ func skipSpace(s string, at int) int {
 	return at
 }
 
+// plainName returns the field (-1: one that the contract does not know) whose name starts at at, and where the name ends, or -1 when it is no
+// string without escapes. The guess is that fields follow each other as in the records before.
+func (d *decoder) plainName(before, at int) (n, end int) {
+	s := d.text
+	n = int(d.order[before])
+	if quoted := quotedNames[n]; strings.HasPrefix(s[at:], quoted) {
+		return n, at + len(quoted)
+	}
+	if end = d.plainString(at); end < 0 {
+		return -1, -1
+	}
+	if n = fieldNumber(s[at+1 : end-1]); n >= 0 {
+		d.order[before] = int8(n)
+	}
+	return n, end
+}
+
+// smooth tells whether a text has neither a backslash nor a control character. It looks at eight bytes at once: of x - n·0x01…01, without the
+// bits of x, the highest bit of a byte is set where that byte is below n (Warren, Hacker's Delight, chapter 6).
+func smooth(text []byte) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	var found uint64
+	for ; len(text) >= 8; text = text[8:] {
+		x := binary.LittleEndian.Uint64(text)
+		slash := x ^ '\\'*ones // zero where x has one
+		found |= (x-' '*ones)&^x | (slash-ones)&^slash
+	}
+	for _, c := range text {
+		if c < ' ' || c == '\\' {
+			return false
+		}
+	}
+	return found&tops == 0
+}
+
 // plainString returns the end of the string without escapes that starts at at, or -1.
-func plainString(s string, at int) int {
+func (d *decoder) plainString(at int) int {
+	s := d.text
 	if at >= len(s) || s[at] != '"' {
 		return -1
+	}
+	if d.smooth {
+		n := strings.IndexByte(s[at+1:], '"')
+		if n < 0 {
+			return -1
+		}
+		return at + n + 2
 	}
 	for i := at + 1; i < len(s); i++ {
 		switch c := s[i]; {
@@ -103,13 +160,14 @@ func plainString(s string, at int) int {
 }
 
 // plainValue returns the end of the string, number or literal that starts at at, or -1.
-func plainValue(s string, at int) int {
+func (d *decoder) plainValue(at int) int {
+	s := d.text
 	if at >= len(s) {
 		return -1
 	}
 	switch s[at] {
 	case '"':
-		return plainString(s, at)
+		return d.plainString(at)
 	case 't':
 		return literal(s, at, "true")
 	case 'f':

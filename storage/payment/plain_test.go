@@ -17,12 +17,12 @@ func FuzzPlainObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var plain, general Row
 		p := decoders.New().(*decoder)
-		p.begin(string(value), &plain)
+		p.begin(value, &plain)
 		if !p.plainObject() {
 			return
 		}
 		g := decoders.New().(*decoder)
-		g.begin(string(value), &general)
+		g.begin(value, &general)
 		if v := g.object(value); v != nil {
 			t.Fatalf("%q: the general way says %v", value, v)
 		}
@@ -30,4 +30,23 @@ func FuzzPlainObject(f *testing.F) {
 			t.Errorf("%q: %+v, but the general way %+v", value, plain, general)
 		}
 	})
+}
+
+// Whether a text is smooth does not depend on where in its eight bytes something stands.
+func TestSmooth(t *testing.T) {
+	for n := range 40 {
+		text := bytes.Repeat([]byte{'~'}, n)
+		if !smooth(text) {
+			t.Errorf("%q is not smooth", text)
+		}
+		for at := range text {
+			for c := range 256 {
+				text[at] = byte(c)
+				if got, want := smooth(text), c >= ' ' && c != '\\'; got != want {
+					t.Fatalf("%q: %v, want %v", text, got, want)
+				}
+			}
+			text[at] = '~'
+		}
+	}
 }
