@@ -6,7 +6,7 @@ import (
 )
 
 // patience bounds a wait for something that takes seconds on a quiet machine.
-const patience = 4 * time.Minute
+const patience = 8 * time.Minute
 
 // eventually waits until holds, which it asks every few milliseconds, and fails the test when that takes too long.
 func eventually(t *testing.T, what string, holds func() bool) {
