@@ -81,6 +81,19 @@ func (e *encoder[R]) finish(metadata map[string]string) ([]byte, error) {
 	}
 	data := bytes.Clone(e.out.Bytes())
 	e.out.Reset()
+	e.keepPaths()
 	e.parquet.Reset(&e.out)
 	return data, nil
+}
+
+// keepPaths takes the columns' paths out of the footer that has been written.
+// Reset of parquet-go 0.32.0 empties them in place, and they are the schema's
+// own: no later file would tell the names of its column chunks, which readers
+// such as Spark's go by.
+func (e *encoder[R]) keepPaths() {
+	for _, g := range e.parquet.File().Metadata().RowGroups {
+		for i := range g.Columns {
+			g.Columns[i].MetaData.PathInSchema = nil
+		}
+	}
 }
