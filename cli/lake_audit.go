@@ -94,9 +94,7 @@ func showAudit(w io.Writer, a auditJSON) {
 		for _, p := range k.Problems {
 			fmt.Fprintln(w, "PROBLEM", p)
 		}
-		if more := k.Wrong - int64(len(k.Problems)); more > 0 {
-			fmt.Fprintf(w, "PROBLEM and %d more\n", more)
-		}
+		more(w, k.Wrong, len(k.Problems))
 	}
 	if a.clean() {
 		fmt.Fprintln(w, "clean: every offset is accounted for once")

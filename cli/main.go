@@ -105,7 +105,7 @@ func (c *command) root() *cobra.Command {
 
 // pipeline are the commands of the payments pipeline, which a program without it does not have.
 func (c *command) pipeline() []*cobra.Command {
-	return []*cobra.Command{c.demo(), c.lake(), c.produce()}
+	return []*cobra.Command{c.demo(), c.lake(), c.audit(), c.produce()}
 }
 
 // subcommand refuses what is no command of the program. Of those that the pipeline would add it says so.

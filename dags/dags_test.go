@@ -31,7 +31,7 @@ func TestTheDailyDAGIsAsTheArchitectureHasIt(t *testing.T) {
 			t.Errorf("%s is retried by %+v; want after 5 and 10 minutes", task.ID, r)
 		}
 	}
-	if got := strings.Join(ids, " "); got != "check_data_freshness load_to_postgres dbt_run dbt_test quality_metrics" {
+	if got := strings.Join(ids, " "); got != "check_data_freshness load_to_postgres dbt_run dbt_test quality_metrics audit" {
 		t.Errorf("tasks: %s", got)
 	}
 }

@@ -22,6 +22,7 @@ type attempt struct {
 	id        int64 // 0 before its row is there
 	files     int
 	lateFiles int
+	through   int64
 	counts    Counts
 }
 

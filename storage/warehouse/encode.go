@@ -23,7 +23,13 @@ const (
 	pgEpoch = 946_684_800_000_000
 )
 
-var copyHeader = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+var (
+	copyHeader  = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	copyTrailer = []byte{0xff, 0xff}
+)
+
+// earliestTime is PostgreSQL's, 4714-11-24 BC, in microseconds since 1970.
+const earliestTime = -210_866_803_200_000_000
 
 // appendCopy appends rows to dst as the data of copyStaged: header, a tuple each, trailer.
 func appendCopy(dst []byte, rows []*payment.Row) []byte {
@@ -31,7 +37,7 @@ func appendCopy(dst []byte, rows []*payment.Row) []byte {
 	for n, r := range rows {
 		dst = appendTuple(dst, n, r)
 	}
-	return append(dst, 0xff, 0xff)
+	return append(dst, copyTrailer...)
 }
 
 func appendTuple(dst []byte, n int, r *payment.Row) []byte {

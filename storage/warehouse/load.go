@@ -45,6 +45,8 @@ type LoadResult struct {
 	// Files is how many files the attempt was about, LateFiles how many of them are older than the lookback.
 	Files     int `json:"files"`
 	LateFiles int `json:"late_files"`
+	// Through is the newest entry of the lake's log whose files the load has looked at: all of its days are loaded up to it.
+	Through int64 `json:"through"`
 	// Attempt counts this attempt, as its row in metadata.load_audit.
 	Attempt Counts `json:"attempt"`
 	// Day counts the day, whatever attempts its rows took.
@@ -73,7 +75,7 @@ func (w *Warehouse) Load(ctx context.Context, req Request) (LoadResult, error) {
 	if err != nil {
 		return LoadResult{}, err
 	}
-	return LoadResult{AuditID: a.id, Files: a.files, LateFiles: a.lateFiles, Attempt: a.counts, Day: day}, nil
+	return LoadResult{AuditID: a.id, Files: a.files, LateFiles: a.lateFiles, Through: a.through, Attempt: a.counts, Day: day}, nil
 }
 
 func (w *Warehouse) load(ctx context.Context, a *attempt) error {
@@ -97,6 +99,7 @@ func (w *Warehouse) load(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
+	a.through = todo.through
 	a.files = todo.before + len(todo.files)
 	a.counts.add(Counts{Read: todo.skipped, Skipped: todo.skipped})
 	if len(todo.files) > 0 {

@@ -25,6 +25,7 @@ type todo struct {
 	files   []lake.File // not loaded, or not to the end, in the lake's order
 	before  int         // files that an earlier try of the same task loaded to the end
 	skipped int64       // their rows
+	through int64       // the newest entry of the lake's log that has one
 }
 
 // plan compares the lake's files with the marks.
@@ -53,6 +54,7 @@ func (w *Warehouse) plan(ctx context.Context, conn *pgx.Conn, req Request) (todo
 	}
 	var t todo
 	for _, f := range files {
+		t.through = max(t.through, f.Entry)
 		switch ours, loaded := byThisTask[f.Path]; {
 		case !loaded:
 			t.files = append(t.files, f)

@@ -20,6 +20,13 @@ type Source interface {
 	Days(ctx context.Context) ([]lake.DayStat, error)
 }
 
+// Salvager is a Source that can read a file which is not what was committed.
+type Salvager interface {
+	// Salvage gives the rows that a file has now to yield, as Rows does, whatever the log says of it. It errs where it can
+	// read no more.
+	Salvage(ctx context.Context, f lake.File, yield func([]payment.Row) error) error
+}
+
 // FromLake is l as a Source. Its ID is the topic: the names of a topic's files are unique wherever the lake lies, so
 // that a lake that was moved is not loaded anew.
 func FromLake(l *lake.Lake) Source { return lakeSource{l} }
@@ -30,4 +37,8 @@ func (s lakeSource) ID() string { return s.Topic() }
 
 func (s lakeSource) Rows(ctx context.Context, f lake.File, yield func([]payment.Row) error) error {
 	return lake.Rows(ctx, s.Lake, f, yield)
+}
+
+func (s lakeSource) Salvage(ctx context.Context, f lake.File, yield func([]payment.Row) error) error {
+	return lake.Salvage(ctx, s.Lake, f, yield)
 }

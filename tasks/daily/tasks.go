@@ -101,3 +101,29 @@ func (t Tasks) QualityMetrics(ctx context.Context, l Loaded, tested dbt.Tested) 
 	}
 	return m, nil
 }
+
+// Audit follows each record of the day from the lake to Gold, as the run left it, and fails for good where one is not what it should be
+// or the books do not balance. What came in after the run has loaded, or is another run's to build, may wait.
+func (t Tasks) Audit(ctx context.Context, l Loaded, _ warehouse.Metrics) (warehouse.DayAudit, error) {
+	info, ok := engine.Info(ctx)
+	if !ok {
+		return warehouse.DayAudit{}, fmt.Errorf("audit: called outside a task")
+	}
+	a, err := t.Warehouse.AuditDay(ctx, warehouse.AuditRequest{Day: l.Day, DAGID: info.DAG, RunID: l.RunID, Through: l.Load.Through})
+	if err != nil {
+		return warehouse.DayAudit{}, err
+	}
+	log := engine.Log(ctx)
+	for _, p := range a.Problems {
+		log.Error("wrong", "where", p.Where, "what", p.String())
+	}
+	if !a.Sound() {
+		return warehouse.DayAudit{}, engine.Permanent(fmt.Errorf("the audit of %s found %d things wrong, as %s; `tidemill audit --day %s` lists them", l.Day, a.Wrong, a.Problems[0], l.Day))
+	}
+	if n := a.Waiting(); n > 0 {
+		log.Warn("records of the day wait for another run", "not_loaded", a.Unloaded.Records, "not_built", a.Unbuilt.Records)
+	}
+	log.Info("audited", "day", l.Day, "lake", a.Lake.Records, "bronze", a.Bronze.Records, "duplicates", a.Duplicates.Records,
+		"rejected", a.Rejected.Records, "gold", a.Gold.Records, "superseded", a.Superseded.Records)
+	return a, nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/IBM/sarama"
 
@@ -47,13 +48,26 @@ const maxProblems = 1000
 //
 // What disagrees is a problem in the result; the error is for a comparison that
 // could not be done (ErrNoTopic; lake.ErrCorrupt for a file that cannot be read).
-func CompareWithKafka[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R]) (k KafkaAudit, err error) {
+func CompareWithKafka[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R]) (KafkaAudit, error) {
+	return compare(ctx, brokers, config, l, transform, func(lake.Entry) bool { return true })
+}
+
+// CompareDayWithKafka is CompareWithKafka for the commits that have put in a
+// record of the day: whole commits, so that no offset of theirs is left out.
+func CompareDayWithKafka[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R], day lake.Day) (KafkaAudit, error) {
+	return compare(ctx, brokers, config, l, transform, func(e lake.Entry) bool {
+		return slices.ContainsFunc(e.Files, func(f lake.File) bool { return f.Day == day }) ||
+			slices.ContainsFunc(e.Days, func(d lake.DayCounts) bool { return d.Day == day })
+	})
+}
+
+func compare[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R], of func(lake.Entry) bool) (k KafkaAudit, err error) {
 	asks, err := newBroker(brokers, l.Topic(), saramaConfig(config))
 	if err != nil {
 		return KafkaAudit{}, err
 	}
 	defer func() { err = errors.Join(err, asks.Close()) }()
-	c := comparison[R]{lake: l, asks: asks, transform: transform, readers: map[int32]*reader{}, starts: map[int32]int64{}, ends: map[int32]int64{}}
+	c := comparison[R]{lake: l, asks: asks, transform: transform, of: of, readers: map[int32]*reader{}, starts: map[int32]int64{}, ends: map[int32]int64{}}
 	if err := c.run(ctx); err != nil {
 		return KafkaAudit{}, fmt.Errorf("compare the lake with topic %s: %w", l.Topic(), err)
 	}
@@ -64,6 +78,7 @@ type comparison[R any] struct {
 	lake         *lake.Lake
 	asks         *broker
 	transform    lake.Transform[R]
+	of           func(lake.Entry) bool // the commits to compare
 	readers      map[int32]*reader
 	starts, ends map[int32]int64
 	found        KafkaAudit
@@ -86,7 +101,7 @@ func (c *comparison[R]) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !state.Live(e) {
+		if !state.Live(e) || !c.of(e) {
 			continue
 		}
 		if err := c.entry(ctx, e); err != nil {
