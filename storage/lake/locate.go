@@ -1,18 +1,20 @@
 package lake
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/tidemill/tidemill/storage/blob"
 )
 
 // Originals lists the live rows of days up to and including upTo ("" for all)
 // by the files in which they were committed first, or which a replay made, by
-// day, then in the order of commit: what a compaction merged is listed as it
+// day, then path: what a compaction merged is listed as it
 // was before, so that whoever remembers which files it has taken in never takes
 // rows in again. Rows reads such a file wherever its rows are now.
 func (l *Lake) Originals(ctx context.Context, upTo Day) ([]File, error) {
@@ -24,6 +26,7 @@ func (l *Lake) Originals(ctx context.Context, upTo Day) ([]File, error) {
 	for _, f := range s.sortedFiles(upTo) {
 		all = append(all, f.originals()...)
 	}
+	slices.SortFunc(all, func(a, b File) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Path, b.Path)) })
 	return all, nil
 }
 

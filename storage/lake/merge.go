@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"time"
 )
 
 // groups says which files of a day a compaction merges, in order: runs of
@@ -143,13 +142,13 @@ func (w *Writer[R]) mergeRun(ctx context.Context, s *Sealed, i int, run []File) 
 
 // Compacted is what a compaction of a day did.
 type Compacted struct {
-	Day    Day           `json:"day"`
-	Entry  int64         `json:"entry"`  // of the log; 0: there was nothing to merge
-	Before int           `json:"before"` // files that were merged
-	After  int           `json:"after"`  // files that they became
-	Rows   int64         `json:"rows"`
-	Bytes  int64         `json:"bytes"` // of the files that they became
-	Took   time.Duration `json:"took"`
+	Day    Day   `json:"day"`
+	Entry  int64 `json:"entry"`  // of the log; 0: there was nothing to merge
+	Before int   `json:"before"` // files that were merged
+	After  int   `json:"after"`  // files that they became
+	Rows   int64 `json:"rows"`
+	Bytes  int64 `json:"bytes"` // of the files that they became
+	TookMS int64 `json:"took_ms"`
 }
 
 // Compact merges a day's small files into files of about target bytes, with the
@@ -203,7 +202,7 @@ func (w *Writer[R]) compact(ctx context.Context, day Day, target int64) (Compact
 	if err != nil {
 		return Compacted{}, err
 	}
-	done := Compacted{Day: day, Entry: e.N, Before: len(e.Replaces.Files), After: len(e.Files), Rows: e.Rows(), Took: w.lake.now().Sub(began)}
+	done := Compacted{Day: day, Entry: e.N, Before: len(e.Replaces.Files), After: len(e.Files), Rows: e.Rows(), TookMS: w.lake.now().Sub(began).Milliseconds()}
 	for _, f := range e.Files {
 		done.Bytes += f.Bytes
 	}
