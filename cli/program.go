@@ -30,14 +30,15 @@ func Streams(s ...*engine.Stream) Option {
 	return func(p *program) { p.streams = append(p.streams, s...) }
 }
 
-// Reference adds the payments pipeline of package dags: the stream bronze_ingest and the DAG daily_transactions.
+// Reference adds the payments pipeline of package dags: the stream bronze_ingest, the DAGs daily_transactions and
+// lake_compaction.
 func Reference() Option { return func(p *program) { p.reference = true } }
 
 // compile checks the DAGs and streams.
 func (p *program) compile(ground dags.Platform) (*engine.Catalog, []*engine.Stream, error) {
 	all, streams := p.dags, p.streams
 	if p.reference {
-		all = append([]engine.AnyDAG{dags.DailyTransactions(ground)}, all...)
+		all = append([]engine.AnyDAG{dags.DailyTransactions(ground), dags.LakeCompaction(ground)}, all...)
 		streams = append([]*engine.Stream{dags.BronzeIngest(ground)}, streams...)
 	}
 	catalog, err := engine.Compile(all...)

@@ -24,6 +24,23 @@ func (d Dir) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name
 // Link implements FS.
 func (d Dir) Link(oldname, newname string) error { return os.Link(d.path(oldname), d.path(newname)) }
 
+// Rename implements FS. Between its look whether newname exists and the rename
+// another process could make it: names that only one process makes are safe.
+func (d Dir) Rename(oldname, newname string) error {
+	if _, err := os.Lstat(d.path(newname)); err == nil {
+		return &os.LinkError{Op: "rename", Old: d.path(oldname), New: d.path(newname), Err: fs.ErrExist}
+	}
+	return os.Rename(d.path(oldname), d.path(newname))
+}
+
+// Exchange implements FS.
+func (d Dir) Exchange(a, b string) error {
+	if err := exchange(d.path(a), d.path(b)); err != nil {
+		return &os.LinkError{Op: "exchange", Old: d.path(a), New: d.path(b), Err: err}
+	}
+	return nil
+}
+
 // Remove implements FS.
 func (d Dir) Remove(name string) error { return os.Remove(d.path(name)) }
 

@@ -28,6 +28,15 @@ type FS interface {
 	// Link gives the file oldname a second name. It never overwrites: an
 	// existing newname is fs.ErrExist.
 	Link(oldname, newname string) error
+	// Rename gives a file or folder another name, which is not there yet; an
+	// existing newname is fs.ErrExist. It is atomic: after a power cut either
+	// both folders know of it or neither does, and it survives one after SyncDir
+	// of either.
+	Rename(oldname, newname string) error
+	// Exchange swaps the names of two files or folders, in one step for any
+	// reader, and as durably as Rename. It wraps errors.ErrUnsupported where the
+	// disk cannot.
+	Exchange(a, b string) error
 	// Remove takes away a file or an empty folder.
 	Remove(name string) error
 	// SyncDir makes the names in a folder survive a power cut.

@@ -38,6 +38,6 @@ func (r AuditReport) Clean() bool { return len(r.Problems) == 0 }
 // What is wrong is a problem in the report; the error is for an audit that
 // could not be done.
 func (l *Lake) Audit(ctx context.Context) (AuditReport, error) {
-	a := auditor{lake: l}
+	a := auditor{lake: l, offsets: map[PartitionKey]*offsetSet{}}
 	return a.run(ctx)
 }

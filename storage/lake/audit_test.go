@@ -74,7 +74,7 @@ func TestAuditNamesWhatIsWrong(t *testing.T) {
 		}, "there twice: 3"},
 		"an offset missing": {func(d *blobtest.Disk) error {
 			return forge(d, "_log/"+testTopic+"/1.json", `"end": 9`, `"end": 10`)
-		}, "missing: 9"},
+		}, "9 offsets accounted for in [0, 10)"},
 		"a dead byte changed": {func(d *blobtest.Disk) error {
 			name := fileOf(d, "dead_letters/")
 			data, err := d.ReadFile(name)

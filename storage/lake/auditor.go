@@ -28,8 +28,9 @@ const maxNamed = 10
 const maxAstray = 1 << 20
 
 type auditor struct {
-	lake   *Lake
-	report AuditReport
+	lake    *Lake
+	report  AuditReport
+	offsets map[PartitionKey]*offsetSet
 }
 
 func (a *auditor) run(ctx context.Context) (AuditReport, error) {
@@ -40,17 +41,8 @@ func (a *auditor) run(ctx context.Context) (AuditReport, error) {
 	}
 	a.report.Entries = s.Head
 	a.report.Problems = append(a.report.Problems, s.Problems...)
-	for n := int64(1); n <= s.Head; n++ {
-		e, err := a.parse(n)
-		switch {
-		case errors.Is(err, ErrCorrupt): // as fold has told
-		case err != nil:
-			return AuditReport{}, err
-		case s.Live(e):
-			if err := a.entry(ctx, e); err != nil {
-				return AuditReport{}, err
-			}
-		}
+	if err := a.files(ctx, s); err != nil {
+		return AuditReport{}, err
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(s.Partitions), comparePartitions) {
 		p := s.Partitions[k]
@@ -88,7 +80,9 @@ func (a *auditor) fold(ctx context.Context, s *State) error {
 		if err := a.unchanged(e); err != nil {
 			return err
 		}
-		s.fold(e)
+		if s.fold(e) {
+			a.expect(e)
+		}
 	}
 	return fmt.Errorf("audit: %w", ctx.Err())
 }
@@ -115,35 +109,43 @@ func (a *auditor) problem(format string, args ...any) {
 	a.report.Problems = append(a.report.Problems, fmt.Sprintf(format, args...))
 }
 
-// entry checks that the offsets in the entry's files are those of its ranges,
-// each once.
-func (a *auditor) entry(ctx context.Context, e Entry) error {
-	seen := map[int32]*offsetSet{}
+// expect notes which offsets an entry accounts for.
+func (a *auditor) expect(e Entry) {
 	for _, r := range e.Partitions {
+		set := a.of(PartitionKey{e.TopicID, r.Partition})
 		if off := r.End - r.Start - r.accounted(); off < -maxAstray || off > maxAstray {
-			r = Range{Partition: r.Partition} // the fold has told that the sum is wrong; such an entry was not committed by us
+			continue // the fold has told that the sum is wrong; such an entry was not committed by us
 		}
-		seen[r.Partition] = newOffsetSet(r)
+		set.expect(r)
 	}
-	take := func(name string, partition int32, offset int64) {
-		set := seen[partition]
-		if set == nil {
-			a.problem("%s: a row of partition %d, which entry %d does not cover", name, partition, e.N)
-			return
+}
+
+func (a *auditor) of(k PartitionKey) *offsetSet {
+	if a.offsets[k] == nil {
+		a.offsets[k] = newOffsetSet()
+	}
+	return a.offsets[k]
+}
+
+// files checks that the offsets in the live files are those of the log's
+// ranges, each once.
+func (a *auditor) files(ctx context.Context, s *State) error {
+	for _, set := range a.offsets {
+		set.tidy()
+	}
+	for _, day := range slices.Sorted(maps.Keys(s.files)) {
+		for _, f := range s.files[day] {
+			a.report.Files++
+			a.report.Rows += f.Rows
+			if err := a.rows(ctx, f); err != nil {
+				return err
+			}
 		}
-		set.add(offset)
 	}
-	for _, f := range e.Files {
-		a.report.Files++
-		a.report.Rows += f.Rows
-		if err := a.rows(ctx, f, take); err != nil {
-			return err
-		}
-	}
-	if d := e.DeadLetters; d != nil {
-		err := a.lake.DeadRows(ctx, *d, func(rows []DeadLetter) error {
+	for _, d := range s.DeadFiles {
+		err := a.lake.DeadRows(ctx, d, func(rows []DeadLetter) error {
 			for _, r := range rows {
-				take(d.Path, r.Partition, r.Offset)
+				a.take(d.Path, PartitionKey{r.TopicID, r.Partition}, r.Offset)
 			}
 			return nil
 		})
@@ -151,20 +153,29 @@ func (a *auditor) entry(ctx context.Context, e Entry) error {
 			return err
 		}
 	}
-	for _, r := range e.Partitions {
-		seen[r.Partition].problems(func(what string) {
-			a.problem("entry %d: partition %d of topic id %s: %s", e.N, r.Partition, e.TopicID, what)
+	for _, k := range slices.SortedFunc(maps.Keys(a.offsets), comparePartitions) {
+		a.offsets[k].problems(func(what string) {
+			a.problem("partition %d of topic id %s: %s", k.Partition, k.TopicID, what)
 		})
 	}
 	return nil
 }
 
-func (a *auditor) rows(ctx context.Context, f File, take func(string, int32, int64)) error {
+func (a *auditor) take(name string, k PartitionKey, offset int64) {
+	set := a.offsets[k]
+	if set == nil {
+		a.problem("%s: a row of partition %d of topic id %s, which the log does not cover", name, k.Partition, k.TopicID)
+		return
+	}
+	set.add(offset)
+}
+
+func (a *auditor) rows(ctx context.Context, f File) error {
 	parts := map[int32]int64{}
 	from, to := f.Day.Start(), f.Day.End()
 	err := Rows(ctx, a.lake, f, func(rows []offsetColumns) error {
 		for _, r := range rows {
-			take(f.Path, r.Partition, r.Offset)
+			a.take(f.Path, PartitionKey{f.TopicID, r.Partition}, r.Offset)
 			parts[r.Partition]++
 			if at := microTime(r.Timestamp); at.Before(from) || !at.Before(to) {
 				a.problem("%s: offset %d of partition %d has timestamp %s, of another day", f.Path, r.Offset, r.Partition, at.Format(time.RFC3339Nano))
@@ -195,24 +206,45 @@ func (a *auditor) readable(ctx context.Context, err error) (bool, error) {
 // strangers looks for files in the day folders and among the dead letters that
 // the log does not list.
 func (a *auditor) strangers(ctx context.Context, s *State) error {
+	if err := a.lake.Finish(ctx); err != nil {
+		return err
+	}
 	var there []string
 	for _, root := range []string{bronzeFolder(s.Topic), deadFolder(s.Topic)} {
 		if err := a.walk(root, func(name string) { there = append(there, name) }); err != nil {
 			return err
 		}
 	}
-	// A file is listed before it is there: what came in meanwhile is in the log by now.
+	// A file is listed before it is there, and gone after it was taken out: what came or went meanwhile is in the log by now.
 	head := s.clone()
 	if err := a.fold(ctx, head); err != nil {
 		return err
 	}
-	listed := head.listed()
+	listed, now := s.listed(), head.listed()
 	for _, name := range there {
-		if !listed[name] {
-			a.problem("%s: lies in the lake, the log does not list it", name)
+		if listed[name] || now[name] {
+			continue
 		}
+		if swapped, err := a.ofSwapped(head, name); err != nil || !swapped {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		a.problem("%s: lies in the lake, the log does not list it", name)
 	}
 	return nil
+}
+
+// ofSwapped says whether a file is not of a day whose folder another process is
+// about to swap.
+func (a *auditor) ofSwapped(s *State, name string) (bool, error) {
+	for day := range s.replaced {
+		if path.Dir(name) == dayFolder(s.Topic, day) {
+			return a.lake.isSwapped(s, day)
+		}
+	}
+	return true, nil
 }
 
 func (a *auditor) walk(dir string, visit func(name string)) error {

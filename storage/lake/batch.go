@@ -181,7 +181,7 @@ func (b *Batch[R]) Seal(topic Topic) (*Sealed, error) {
 	}
 	s := &Sealed{entry: Entry{
 		Kind: KindWatermark, CommitID: b.commitID, Writer: b.writer.id, Topic: b.writer.lake.topic, TopicID: b.topicID,
-		SchemaVersion: SchemaVersion, PartitionsNow: topic.Partitions,
+		SchemaVersion: appendVersion, PartitionsNow: topic.Partitions,
 	}, opened: b.opened}
 	for _, p := range b.sortedParts() {
 		p.Watermark = b.watermark(p, topic)

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"slices"
+	"sync"
 
 	"github.com/tidemill/tidemill/storage/blob"
 )
@@ -13,6 +15,34 @@ import (
 func checksumOf(data []byte) string {
 	sum := sha256.Sum256(data)
 	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// verifiedFiles are merged files that were verified lately: each of their parts
+// is read by itself, and the whole is read once.
+type verifiedFiles struct {
+	mu    sync.Mutex
+	files []string // path and checksum, the newest last
+}
+
+// maxVerified bounds how many are remembered: readers go through one at a time.
+const maxVerified = 16
+
+// verify is verify of a merged file, unless it was done lately.
+func (v *verifiedFiles) verify(h blob.File, f File) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	id := f.Path + f.Checksum
+	if slices.Contains(v.files, id) {
+		return nil
+	}
+	if err := verify(h, f.Path, f.Bytes, f.Checksum); err != nil {
+		return err
+	}
+	if len(v.files) == maxVerified {
+		v.files = v.files[1:]
+	}
+	v.files = append(v.files, id)
+	return nil
 }
 
 // verify compares a file on disk with what the log says of it.

@@ -37,7 +37,7 @@ func (w *Writer[R]) Collect(ctx context.Context, age time.Duration) (int, error)
 		return 0, nil
 	}
 	fence := &Sealed{opened: w.lake.now(), entry: Entry{
-		Kind: KindFence, CommitID: w.newID(), Writer: w.id, Topic: w.lake.topic, SchemaVersion: SchemaVersion, Fences: silent,
+		Kind: KindFence, CommitID: w.newID(), Writer: w.id, Topic: w.lake.topic, SchemaVersion: appendVersion, Fences: silent,
 	}}
 	if _, err := w.Commit(ctx, fence); err != nil {
 		return 0, fmt.Errorf("fence silent writers: %w", err)
@@ -51,6 +51,32 @@ func (w *Writer[R]) Collect(ctx context.Context, age time.Duration) (int, error)
 		}
 	}
 	return len(silent), nil
+}
+
+// CollectReplaced removes the files that were taken out of the lake longer than
+// age ago, which is to be KeepReplaced or more. It returns how many it removed.
+func (l *Lake) CollectReplaced(ctx context.Context, age time.Duration) (files int, err error) {
+	all, err := l.swaps()
+	if err != nil {
+		return 0, err
+	}
+	for _, n := range all {
+		if !n.isDone() || n.age(l.now()) < max(age, KeepReplaced) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return files, err
+		}
+		names, err := l.disk.ReadDir(n.path(l.topic))
+		if err != nil {
+			return files, ignoreNotExist(err) // another collects it
+		}
+		if err := l.removeFolder(n.path(l.topic)); err != nil {
+			return files, err
+		}
+		files += len(names)
+	}
+	return files, nil
 }
 
 // lastWrite is when a writer's folder, or a file in it, last changed; the
@@ -86,7 +112,12 @@ func (l *Lake) removeFolder(folder string) error {
 		return fmt.Errorf("collect %s: %w", folder, err)
 	}
 	for _, e := range entries {
-		if err := l.removeIfThere(path.Join(folder, e.Name())); err != nil {
+		name := path.Join(folder, e.Name())
+		remove := l.removeIfThere
+		if e.IsDir() {
+			remove = l.removeFolder
+		}
+		if err := remove(name); err != nil {
 			return err
 		}
 	}

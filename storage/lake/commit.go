@@ -30,7 +30,7 @@ func (w *Writer[R]) Commit(ctx context.Context, s *Sealed) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("commit %s: %w", s.entry.CommitID, err)
 	}
-	if err := w.lake.settle(e.Writer, e.fileNames()); err != nil {
+	if err := w.lake.settle(ctx, e.Writer, e.fileNames()); err != nil {
 		return Entry{}, fmt.Errorf("commit %s: entry %d is in the log: %w", s.entry.CommitID, e.N, err)
 	}
 	return e, w.removeTexts(s)
@@ -74,7 +74,7 @@ func (w *Writer[R]) publish(ctx context.Context, s *Sealed) (Entry, error) {
 		if own := state.writers[w.id]; own.lastCommit == s.entry.CommitID {
 			return w.confirm(ctx, own.lastEntry) // committed before; the answer was lost
 		}
-		if err := w.admissible(state, s); err != nil {
+		if err := w.admissible(ctx, state, s); err != nil {
 			return Entry{}, err
 		}
 		n := state.Head + 1
@@ -93,9 +93,12 @@ func (w *Writer[R]) publish(ctx context.Context, s *Sealed) (Entry, error) {
 }
 
 // admissible says whether the batch may follow what is in the log.
-func (w *Writer[R]) admissible(state *State, s *Sealed) error {
+func (w *Writer[R]) admissible(ctx context.Context, state *State, s *Sealed) error {
 	if state.writers[w.id].fenced {
 		return ErrFenced
+	}
+	if s.entry.Kind == KindReplace {
+		return w.plan(ctx, state, s)
 	}
 	for _, r := range s.entry.Partitions {
 		if next := state.Next(s.entry.TopicID, r.Partition); next != r.Start {
@@ -155,6 +158,10 @@ func (w *Writer[R]) discard(s *Sealed) error {
 	var errs []error
 	for _, f := range s.files {
 		errs = append(errs, w.lake.removeIfThere(f.tmp(w.id)))
+	}
+	if s.folder != "" {
+		errs = append(errs, w.lake.removeFolder(s.folder))
+		w.lake.dirs.forget(s.folder)
 	}
 	return errors.Join(append(errs, w.removeTexts(s))...)
 }

@@ -21,13 +21,13 @@ type dayFile[R any] struct {
 	mu                 sync.Mutex
 	enc                *encoder[R]
 	rows               int64
-	parts              map[int32]*FilePart
+	parts              map[int32]FilePart
 	minTime, maxTime   time.Time
 	minEvent, maxEvent time.Time
 }
 
 func (w *Writer[R]) newDayFile(day Day) *dayFile[R] {
-	return &dayFile[R]{day: day, enc: w.encoder(), parts: map[int32]*FilePart{}}
+	return &dayFile[R]{day: day, enc: w.encoder(), parts: map[int32]FilePart{}}
 }
 
 // write appends rows of one partition that lie in its offsets [start, end).
@@ -37,26 +37,21 @@ func (f *dayFile[R]) write(partition int32, start, end int64, rows []R, run dayR
 	if _, err := f.enc.parquet.Write(rows); err != nil {
 		return fmt.Errorf("encode rows of %s: %w", f.day, err)
 	}
-	p := f.parts[partition]
-	if p == nil {
-		p = &FilePart{Partition: partition, Start: start}
-		f.parts[partition] = p
+	p, ok := f.parts[partition]
+	if !ok {
+		p = FilePart{Partition: partition, Start: start}
 	}
 	p.End = end
 	p.Rows += int64(len(rows))
+	f.parts[partition] = p
 	f.rows += int64(len(rows))
 	f.minTime, f.maxTime = minTime(f.minTime, run.minTime), maxTime(f.maxTime, run.maxTime)
 	f.minEvent, f.maxEvent = minTime(f.minEvent, run.minEvent), maxTime(f.maxEvent, run.maxEvent)
 	return nil
 }
 
-func (f *dayFile[R]) sortedParts() []FilePart {
-	parts := make([]FilePart, 0, len(f.parts))
-	for _, p := range f.parts {
-		parts = append(parts, *p)
-	}
-	slices.SortFunc(parts, func(a, b FilePart) int { return cmp.Compare(a.Partition, b.Partition) })
-	return parts
+func sortedParts(parts map[int32]FilePart) []FilePart {
+	return slices.SortedFunc(maps.Values(parts), func(a, b FilePart) int { return cmp.Compare(a.Partition, b.Partition) })
 }
 
 // encoder is a Parquet writer into memory. Its buffers are worth keeping.
@@ -73,11 +68,8 @@ func newEncoder[R any](opts []parquet.WriterOption) *encoder[R] {
 
 // finish ends the file and returns its bytes; the encoder is ready for another.
 func (e *encoder[R]) finish(metadata map[string]string) ([]byte, error) {
-	for _, k := range slices.Sorted(maps.Keys(metadata)) {
-		e.parquet.SetKeyValueMetadata(k, metadata[k])
-	}
-	if err := e.parquet.Close(); err != nil {
-		return nil, fmt.Errorf("encode Parquet: %w", err)
+	if err := e.close(metadata); err != nil {
+		return nil, err
 	}
 	data := bytes.Clone(e.out.Bytes())
 	e.out.Reset()
@@ -96,4 +88,15 @@ func (e *encoder[R]) keepPaths() {
 			g.Columns[i].MetaData.PathInSchema = nil
 		}
 	}
+}
+
+// close ends the file: its bytes are in out.
+func (e *encoder[R]) close(metadata map[string]string) error {
+	for _, k := range slices.Sorted(maps.Keys(metadata)) {
+		e.parquet.SetKeyValueMetadata(k, metadata[k])
+	}
+	if err := e.parquet.Close(); err != nil {
+		return fmt.Errorf("encode Parquet: %w", err)
+	}
+	return nil
 }

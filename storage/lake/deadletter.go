@@ -2,6 +2,8 @@ package lake
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -55,5 +57,12 @@ func (l *Lake) DeadLetters(ctx context.Context, day Day, limit int) ([]DeadLette
 
 // DeadRows reads a file of dead letters in order, as Rows reads one of rows.
 func (l *Lake) DeadRows(ctx context.Context, f DeadFile, yield func([]DeadLetter) error) error {
-	return readRows(ctx, l, f.Path, f.Bytes, f.Checksum, f.Rows, yield)
+	h, err := l.openCommitted(ctx, f.Path)
+	if err != nil {
+		return fmt.Errorf("read dead letters: %w", err)
+	}
+	if err := verify(h, f.Path, f.Bytes, f.Checksum); err != nil {
+		return errors.Join(err, h.Close())
+	}
+	return readRows(ctx, h, f.Path, f.Rows, slice{0, f.Rows}, yield)
 }

@@ -2,10 +2,14 @@ package lake
 
 import "time"
 
-// SchemaVersion is the version of the entries that this code writes. An entry
+// SchemaVersion is the newest version of entries that this code reads. An entry
 // of a newer version is an error, never a guess. Version 1 had no checksum of
-// the entry itself.
-const SchemaVersion = 2
+// the entry itself; what does more than put in and fence is of version 3, so
+// that older programs stop there.
+const SchemaVersion = 3
+
+// appendVersion is the version of entries that older programs read too.
+const appendVersion = 2
 
 // Kind says what an entry is for.
 type Kind string
@@ -19,6 +23,8 @@ const (
 	// KindFence voids every later entry of the writers that it names, so that
 	// their temporary files may be collected.
 	KindFence Kind = "fence"
+	// KindReplace takes files of one day out and puts others in their place.
+	KindReplace Kind = "replace"
 )
 
 // Entry is one commit. Its number is its file's name and not in its text.
@@ -38,7 +44,26 @@ type Entry struct {
 	DeadLetters   *DeadFile   `json:"dead_letters,omitempty"`   // nil when every record kept the contract
 	Days          []DayCounts `json:"days,omitempty"`           // what the files do not tell, per day
 	Fences        []string    `json:"fences,omitempty"`         // writers, KindFence only
+	Replaces      *Replaces   `json:"replaces,omitempty"`       // KindReplace only
 }
+
+// Replaces is what an entry of KindReplace says beside the files that it puts
+// in. It counts only as the entry after Head: what it was planned on.
+type Replaces struct {
+	Head   int64    `json:"head"`
+	Day    Day      `json:"day"`
+	Reason Reason   `json:"reason"`
+	Files  []string `json:"files"` // paths of the files that it takes out
+}
+
+// Reason is what a replacement is for.
+type Reason string
+
+// The reasons of a replacement.
+const (
+	// ReasonCompact merges files: the same rows in the same order.
+	ReasonCompact Reason = "compact"
+)
 
 // Range is what a commit says of one partition: every offset in [Start, End) is
 // a row, a dead letter, a tombstone or in a declared gap.
@@ -101,10 +126,25 @@ type File struct {
 	MaxTimestamp time.Time  `json:"max_timestamp"`           //
 	MinEventTime time.Time  `json:"min_event_time,omitzero"` // as the Transform gave it
 	MaxEventTime time.Time  `json:"max_event_time,omitzero"` //
-	Generation   int        `json:"generation,omitempty"`    // of the day; raised by each replay
-	TopicID      string     `json:"-"`                       // of the entry
+	Generation   int        `json:"generation,omitempty"`    // of the day, from 0; raised by each replay
+	Sources      []Source   `json:"sources,omitempty"`       // the files that were merged into it; none: it is as it was committed first
+	TopicID      string     `json:"topic_id,omitempty"`      // of the entry, if that names one
 	Entry        int64      `json:"-"`                       // number of the entry that put it in
 	CommittedAt  time.Time  `json:"-"`                       // of the entry
+
+	merged *File // set for an original that was merged: the file that has its rows now,
+	first  int64 // from this row on
+}
+
+// Source is a file as it was committed first, whose rows are part of a merged
+// file now: in order, from the sum of the rows of those before it on.
+type Source struct {
+	Path     string `json:"path"`
+	Rows     int64  `json:"rows"`
+	LateRows int64  `json:"late_rows,omitempty"`
+	Bytes    int64  `json:"bytes"`
+	Checksum string `json:"checksum"`
+	Entry    int64  `json:"entry"` // that put it in
 }
 
 // FilePart is the share of one partition in a file: Rows rows with offsets in

@@ -83,8 +83,15 @@ func parseEntry(topic string, n int64, text []byte) (Entry, error) {
 		return Entry{}, fmt.Errorf("%w: entry %d of %s: no commit id or writer, or topic %q", ErrCorrupt, n, topic, e.Topic)
 	}
 	e.N = n
+	if (e.Kind == KindReplace) != (e.Replaces != nil) {
+		return Entry{}, fmt.Errorf("%w: entry %d of %s: it is of kind %q and says what it replaces: %t", ErrCorrupt, n, topic, e.Kind, e.Replaces != nil)
+	}
 	for i := range e.Files {
-		e.Files[i].TopicID, e.Files[i].Entry, e.Files[i].CommittedAt = e.TopicID, n, e.CommittedAt
+		f := &e.Files[i]
+		f.Entry, f.CommittedAt = n, e.CommittedAt
+		if f.TopicID == "" {
+			f.TopicID = e.TopicID
+		}
 	}
 	return e, nil
 }

@@ -14,5 +14,11 @@ var (
 	// ErrTooManyDays: the batch has MaxOpenDays days open; commit it first.
 	ErrTooManyDays = errors.New("lake: too many open days")
 
+	// ErrStale: files that a replacement was to take out are not in the lake any
+	// more. It is void: plan it anew.
+	ErrStale = errors.New("lake: the replacement is planned on files that are gone")
+	// ErrBusy: another process swaps the day's folder. Try again in a while.
+	ErrBusy = errors.New("lake: another process swaps the day's folder")
+
 	errSealed = errors.New("lake: the batch is sealed")
 )

@@ -10,32 +10,41 @@ import (
 	"strings"
 )
 
-// Finish moves committed files into their folders for writers that died before
-// they did. "Already there" is success: any number of processes may do it at
-// once. Call it on start, on rebalance and every few seconds.
+// Finish does what writers that died could not: it moves committed files into
+// their folders, and swaps the folders of days that were replaced. "Already
+// there" is success: any number of processes may do it at once. Call it on
+// start, on rebalance and every few seconds.
 func (l *Lake) Finish(ctx context.Context) error {
-	writers, err := l.writersWithFiles()
-	if err != nil || len(writers) == 0 {
+	left, err := l.leftBehind()
+	if err != nil || len(left.files) == 0 && len(left.swaps) == 0 {
 		return err
 	}
 	state, err := l.State(ctx)
 	if err != nil {
 		return err
 	}
+	swaps := slices.DeleteFunc(left.swaps, func(s swapName) bool { return state.replaced[s.day].commitID != s.commitID })
 	listed := state.listed()
-	synced := false
-	for writer, names := range writers {
+	for writer, names := range left.files {
 		names = slices.DeleteFunc(names, func(f fileName) bool { return !listed[f.final(l.topic)] })
-		if len(names) == 0 {
-			continue
+		if left.files[writer] = names; len(names) == 0 {
+			delete(left.files, writer)
 		}
-		if !synced { // an entry that a power cut could still take must not lead to files that it cannot
-			if err := l.syncLog(); err != nil {
-				return err
-			}
-			synced = true
+	}
+	if len(swaps) == 0 && len(left.files) == 0 {
+		return nil
+	}
+	// An entry that a power cut could still take must not lead to files that it cannot.
+	if err := l.syncLog(); err != nil {
+		return err
+	}
+	for _, s := range swaps {
+		if err := l.finishSwap(ctx, state.replaced[s.day]); err != nil && !errors.Is(err, ErrBusy) {
+			return err
 		}
-		if err := l.settle(writer, names); err != nil {
+	}
+	for writer, names := range left.files {
+		if err := l.settle(ctx, writer, names); err != nil {
 			return fmt.Errorf("finish for writer %s: %w", writer, err)
 		}
 		l.log.Info("moved committed files for another writer", "topic", l.topic, "writer", writer, "files", len(names))
@@ -45,22 +54,34 @@ func (l *Lake) Finish(ctx context.Context) error {
 
 // settle moves the files of one entry, or several, from their writer's folder
 // to where they belong. A name is added, made durable, and only then is the old
-// one removed: at no instant could a power cut leave neither.
-func (l *Lake) settle(writer string, files []fileName) error {
+// one removed: at no instant could a power cut leave neither. While the file's
+// day is being swapped the old name stays, since the new one may be in the
+// folder that goes; who finishes later removes it.
+func (l *Lake) settle(ctx context.Context, writer string, files []fileName) error {
 	folders := map[string]bool{}
 	for _, f := range files {
-		final := f.final(l.topic)
-		if err := l.place(f.tmp(writer), final); err != nil {
+		if err := l.place(ctx, f, writer); err != nil {
 			return err
 		}
-		folders[path.Dir(final)] = true
+		folders[path.Dir(f.final(l.topic))] = true
 	}
 	for folder := range folders {
 		if err := l.disk.SyncDir(folder); err != nil {
 			return fmt.Errorf("sync %s: %w", folder, err)
 		}
 	}
+	state, err := l.State(ctx) // after the sync: a swap that is not in it comes after the sync too
+	if err != nil {
+		return err
+	}
 	for _, f := range files {
+		settled, err := l.isSettled(state, f)
+		if err != nil {
+			return err
+		}
+		if !settled {
+			continue
+		}
 		if err := l.removeIfThere(f.tmp(writer)); err != nil {
 			return err
 		}
@@ -68,8 +89,29 @@ func (l *Lake) settle(writer string, files []fileName) error {
 	return nil
 }
 
+// isSettled says whether a file that was placed, and whose folder was synced,
+// is where it belongs for good.
+func (l *Lake) isSettled(state *State, f fileName) (bool, error) {
+	day, final := Day(f.label), f.final(l.topic)
+	if _, replaced := state.replaced[day]; !replaced {
+		return true, nil
+	}
+	if swapped, err := l.isSwapped(state, day); !swapped || err != nil {
+		return false, err
+	}
+	if !state.isLive(day, final) { // replaced since: it must not be there again
+		if err := l.removeIfThere(final); err != nil {
+			return false, err
+		}
+		return true, l.disk.SyncDir(path.Dir(final))
+	}
+	_, err := l.disk.Stat(final)
+	return err == nil, ignoreNotExist(err) // not there: its name came into the folder that went
+}
+
 // place gives a file its final name.
-func (l *Lake) place(tmp, final string) error {
+func (l *Lake) place(ctx context.Context, f fileName, writer string) error {
+	tmp, final := f.tmp(writer), f.final(l.topic)
 	if err := l.dirs.ensure(path.Dir(final)); err != nil {
 		return err
 	}
@@ -90,15 +132,32 @@ func (l *Lake) place(tmp, final string) error {
 		}
 		return l.disk.Link(tmp, final)
 	}
+	state, err := l.State(ctx)
+	if err != nil {
+		return err
+	}
+	if day := Day(f.label); f.label != deadLabel {
+		if swapped, err := l.isSwapped(state, day); err != nil || !swapped || !state.isLive(day, final) {
+			return err // finished by another and replaced since, or in the folder that goes
+		}
+	}
+	if _, err := l.disk.Stat(final); err == nil {
+		return nil
+	}
 	return fmt.Errorf("%w: committed file %s is neither there nor at %s", ErrCorrupt, final, tmp)
 }
 
-// writersWithFiles lists, per writer of this topic, the files in its folder.
-func (l *Lake) writersWithFiles() (map[string][]fileName, error) {
-	found := map[string][]fileName{}
+// leftBehind is what may be left to do for writers of this topic.
+type leftBehind struct {
+	files map[string][]fileName // by writer
+	swaps []swapName            // staged, or claimed
+}
+
+func (l *Lake) leftBehind() (leftBehind, error) {
+	found := leftBehind{files: map[string][]fileName{}}
 	writers, err := l.writers()
 	if err != nil {
-		return nil, err
+		return leftBehind{}, err
 	}
 	for _, w := range writers {
 		entries, err := l.disk.ReadDir(writerFolder(w))
@@ -106,15 +165,23 @@ func (l *Lake) writersWithFiles() (map[string][]fileName, error) {
 			continue // closed meanwhile
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list files of writer %s: %w", w, err)
+			return leftBehind{}, fmt.Errorf("list files of writer %s: %w", w, err)
 		}
 		for _, e := range entries {
 			if f, ok := parseTmp(e.Name()); ok {
-				found[w] = append(found[w], f)
+				found.files[w] = append(found.files[w], f)
+			} else if day, id, ok := parseStaged(e.Name()); ok && e.IsDir() {
+				found.swaps = append(found.swaps, swapName{day: day, commitID: id})
 			}
 		}
 	}
-	return found, nil
+	claimed, err := l.swaps()
+	for _, s := range claimed {
+		if !s.isDone() {
+			found.swaps = append(found.swaps, s)
+		}
+	}
+	return found, err
 }
 
 // writers lists this topic's writers that have a folder.
@@ -137,9 +204,11 @@ func (l *Lake) writers() ([]string, error) {
 
 // listed are the names of all live files.
 func (s *State) listed() map[string]bool {
-	names := make(map[string]bool, len(s.Files)+len(s.DeadFiles))
-	for _, f := range s.Files {
-		names[f.Path] = true
+	names := make(map[string]bool, len(s.DeadFiles))
+	for _, files := range s.files {
+		for _, f := range files {
+			names[f.Path] = true
+		}
 	}
 	for _, f := range s.DeadFiles {
 		names[f.Path] = true

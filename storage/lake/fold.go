@@ -8,12 +8,12 @@ import (
 // fold takes the next entry into the state. A void entry (its writer was
 // fenced before) counts for nothing but its number. An entry that does not
 // follow on from the offsets before it is noted as a problem: the protocol
-// never makes one.
-func (s *State) fold(e Entry) {
+// never makes one. It says whether the entry counts.
+func (s *State) fold(e Entry) bool {
 	s.Head = e.N
 	w := s.writers[e.Writer]
 	if w.fenced {
-		return
+		return false
 	}
 	w.lastCommit, w.lastEntry = e.CommitID, e.N
 	s.writers[e.Writer] = w
@@ -22,8 +22,12 @@ func (s *State) fold(e Entry) {
 		dead.fenced = true
 		s.writers[f] = dead
 	}
-	if e.Kind == KindFence {
-		return
+	switch e.Kind {
+	case KindFence:
+		return true
+	case KindReplace:
+		s.foldReplacement(e)
+		return true
 	}
 	s.TopicID, s.PartitionsNow = e.TopicID, max(e.PartitionsNow, s.partitionsOf(e.TopicID))
 	for _, r := range e.Partitions {
@@ -41,6 +45,7 @@ func (s *State) fold(e Entry) {
 	for _, d := range e.Days {
 		s.foldDay(d)
 	}
+	return true
 }
 
 // partitionsOf is the number of partitions known so far of a topic id: their
@@ -83,14 +88,21 @@ func (s *State) foldRange(e Entry, r Range) {
 	s.Partitions[key] = p
 }
 
+// foldFile takes in a file that an append put in: it is of its day's generation.
 func (s *State) foldFile(f File) {
-	s.Files = append(s.Files, f)
+	f.Generation = s.Days[f.Day].Generation
+	s.files[f.Day] = append(s.files[f.Day], f)
+	s.countFile(f, 1)
+}
+
+// countFile adds a file to the sums of its day, or with -1 takes it out.
+func (s *State) countFile(f File, sign int64) {
 	d := s.Days[f.Day]
 	d.Day = f.Day
-	d.Files++
-	d.Rows += f.Rows
-	d.LateRows += f.LateRows
-	d.Bytes += f.Bytes
+	d.Files += int(sign)
+	d.Rows += sign * f.Rows
+	d.LateRows += sign * f.LateRows
+	d.Bytes += sign * f.Bytes
 	s.Days[f.Day] = d
 }
 

@@ -25,7 +25,8 @@ type Lake struct {
 	mu    sync.Mutex
 	state *State // folded so far; nil before the first read
 
-	dirs durableDirs
+	dirs     durableDirs
+	verified verifiedFiles
 }
 
 // Option changes how a Lake is opened.

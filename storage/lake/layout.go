@@ -10,7 +10,8 @@ import (
 // Where things lie below the root. Names are slash-separated.
 
 const (
-	tmpRoot = "_tmp"
+	tmpRoot  = "_tmp"
+	swapRoot = "_swap"
 	// A "~" is legal in no topic's name, so it ends the topic in a writer's id.
 	writerSeparator = "~"
 )
@@ -41,28 +42,35 @@ const deadLabel = "dead"
 
 // fileName is a file of a batch.
 type fileName struct {
-	label    string // a day, or deadLabel
-	commitID string
+	label string // a day, or deadLabel
+	base  string // the commit's id
 }
 
+const extension = ".parquet"
+
+// baseOf is the name of a committed file without folder and extension.
+func baseOf(name string) string { return strings.TrimSuffix(path.Base(name), extension) }
+
+func dayFolder(topic string, d Day) string { return path.Join(bronzeFolder(topic), d.folder()) }
+
 func (f fileName) tmp(writer string) string {
-	return path.Join(writerFolder(writer), f.label+writerSeparator+f.commitID+".parquet")
+	return path.Join(writerFolder(writer), f.label+writerSeparator+f.base+extension)
 }
 
 func (f fileName) final(topic string) string {
 	if f.label == deadLabel {
-		return path.Join(deadFolder(topic), f.commitID+".parquet")
+		return path.Join(deadFolder(topic), f.base+extension)
 	}
-	return path.Join(bronzeFolder(topic), Day(f.label).folder(), f.commitID+".parquet")
+	return path.Join(dayFolder(topic, Day(f.label)), f.base+extension)
 }
 
 // parseTmp reads the name of a file in a writer's folder; ok is false for
 // others, such as the text of an entry.
 func parseTmp(base string) (f fileName, ok bool) {
-	name, isParquet := strings.CutSuffix(base, ".parquet")
-	label, commitID, both := strings.Cut(name, writerSeparator)
+	name, isParquet := strings.CutSuffix(base, extension)
+	label, id, both := strings.Cut(name, writerSeparator)
 	if _, err := ParseDay(label); !isParquet || !both || err != nil && label != deadLabel {
 		return fileName{}, false
 	}
-	return fileName{label, commitID}, true
+	return fileName{label, id}, true
 }

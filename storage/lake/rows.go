@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"reflect"
 	"unsafe"
 
@@ -25,26 +24,42 @@ const rowsPerChunk = 4096
 //
 // The file is verified first: size, checksum and number of rows are those of
 // the log, else the error is ErrCorrupt.
+//
+// Rows of a file that has been merged with others since are read from where
+// they are now; those of one that was replaced otherwise, as long as it is
+// kept. Then the error wraps fs.ErrNotExist: list the files anew.
 func Rows[R any](ctx context.Context, l *Lake, f File, yield func(rows []R) error) error {
-	return readRows(ctx, l, f.Path, f.Bytes, f.Checksum, f.Rows, yield)
+	h, in, first, err := l.open(ctx, f)
+	if err != nil {
+		return fmt.Errorf("read rows: %w", err)
+	}
+	part := slice{first, f.Rows}
+	if part.isAll(in.Rows) {
+		err = verify(h, in.Path, in.Bytes, in.Checksum)
+	} else {
+		err = l.verified.verify(h, in)
+	}
+	if err != nil {
+		return errors.Join(err, h.Close())
+	}
+	return readRows(ctx, h, in.Path, in.Rows, part, yield)
 }
 
-func readRows[R any](ctx context.Context, l *Lake, name string, size int64, checksum string, rows int64, yield func([]R) error) error {
+// slice is so many rows of a file, from one on.
+type slice struct{ first, rows int64 }
+
+func (s slice) isAll(rows int64) bool { return s.first == 0 && s.rows == rows }
+
+// readRows reads a part of a verified file, and closes it.
+func readRows[R any](ctx context.Context, f blob.File, name string, rows int64, part slice, yield func([]R) error) error {
+	defer func() { _ = f.Close() }() // opened for reading: nothing can be lost
 	cols, err := columnsOf(reflect.TypeFor[R]())
 	if err != nil {
 		return fmt.Errorf("read %s: %w", name, err)
 	}
-	f, err := l.openCommitted(ctx, name)
-	if err != nil {
-		return fmt.Errorf("read rows: %w", err)
-	}
-	defer func() { _ = f.Close() }() // opened for reading: nothing can be lost
-	if err := verify(f, name, size, checksum); err != nil {
-		return err
-	}
 	var stopped error // yield's error, told apart from those of the file
 	err = guard(func() error {
-		return readParquet(ctx, f, cols, rows, func(chunk []R) error {
+		return readParquet(ctx, f, cols, rows, part, func(chunk []R) error {
 			stopped = yield(chunk)
 			return stopped
 		})
@@ -57,19 +72,6 @@ func readRows[R any](ctx context.Context, l *Lake, name string, size int64, chec
 	default:
 		return fmt.Errorf("%w: %s: %w", ErrCorrupt, name, err)
 	}
-}
-
-// openCommitted opens a file that the log lists. If its writer died before it
-// moved the file into its folder, that is done now.
-func (l *Lake) openCommitted(ctx context.Context, name string) (blob.File, error) {
-	f, err := l.disk.Open(name)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return f, err
-	}
-	if err := l.Finish(ctx); err != nil {
-		return nil, err
-	}
-	return l.disk.Open(name)
 }
 
 // yieldPanic carries a panic of the caller's own code through guard untouched.
@@ -90,8 +92,8 @@ func guard(read func() error) (err error) {
 	return read()
 }
 
-func readParquet[R any](ctx context.Context, f blob.File, cols []column, want int64, yield func([]R) error) error {
-	file, err := parquet.OpenFile(f, f.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+func readParquet[R any](ctx context.Context, f blob.File, cols []column, want int64, part slice, yield func([]R) error) error {
+	file, err := parquet.OpenFile(f, f.Size(), parquet.SkipPageIndex(part.isAll(want)), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return err
 	}
@@ -102,11 +104,19 @@ func readParquet[R any](ctx context.Context, f blob.File, cols []column, want in
 	if err != nil {
 		return err
 	}
-	chunk := make([]R, min(want, rowsPerChunk))
+	if part.first < 0 || part.rows < 0 || part.first+part.rows > want {
+		return fmt.Errorf("has %d rows, not those from %d on up to %d", want, part.first, part.first+part.rows)
+	}
+	chunk := make([]R, min(part.rows, rowsPerChunk))
 	for _, group := range file.RowGroups() {
-		if err := readGroup(ctx, group, cols, indexes, chunk, yield); err != nil {
-			return err
+		skip := min(part.first, group.NumRows())
+		rows := min(part.rows, group.NumRows()-skip)
+		if rows > 0 {
+			if err := readGroup(ctx, group, cols, indexes, slice{skip, rows}, chunk, yield); err != nil {
+				return err
+			}
 		}
+		part.first, part.rows = part.first-skip, part.rows-rows
 	}
 	return nil
 }
@@ -130,7 +140,7 @@ func matchColumns(file *parquet.File, cols []column) ([]int, error) {
 	return indexes, nil
 }
 
-func readGroup[R any](ctx context.Context, group parquet.RowGroup, cols []column, indexes []int, chunk []R, yield func([]R) error) (err error) {
+func readGroup[R any](ctx context.Context, group parquet.RowGroup, cols []column, indexes []int, part slice, chunk []R, yield func([]R) error) (err error) {
 	chunks := group.ColumnChunks()
 	cursors := make([]cursor, len(cols))
 	for i := range cursors {
@@ -141,7 +151,14 @@ func readGroup[R any](ctx context.Context, group parquet.RowGroup, cols []column
 			err = errors.Join(err, cursors[i].close())
 		}
 	}()
-	for left := group.NumRows(); left > 0; {
+	for i := range cursors {
+		if part.first > 0 {
+			if err := cursors[i].pages.SeekToRow(part.first); err != nil {
+				return fmt.Errorf("column %s: %w", cols[i].name, err)
+			}
+		}
+	}
+	for left := part.rows; left > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

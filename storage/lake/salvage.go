@@ -26,6 +26,6 @@ func Salvage[R any](ctx context.Context, l *Lake, f File, yield func(rows []R) e
 		if err != nil {
 			return err
 		}
-		return readParquet(ctx, disk, cols, file.NumRows(), yield)
+		return readParquet(ctx, disk, cols, file.NumRows(), slice{0, file.NumRows()}, yield)
 	})
 }

@@ -13,8 +13,9 @@ type Sealed struct {
 	entry    Entry
 	opened   time.Time
 	files    []stagedFile
-	staged   bool // the files are on disk, durably
-	attempts int  // texts of the entry written so far
+	staged   bool   // the files are on disk, durably
+	attempts int    // texts of the entry written so far
+	folder   string // of a replacement: where the day's new files wait
 }
 
 // stagedFile is a file of a batch, on its way.
@@ -30,7 +31,7 @@ func (s *Sealed) Entry() Entry { return s.entry }
 func (e *Entry) fileNames() []fileName {
 	var names []fileName
 	for _, f := range e.Files {
-		names = append(names, fileName{string(f.Day), e.CommitID})
+		names = append(names, fileName{string(f.Day), baseOf(f.Path)})
 	}
 	if e.DeadLetters != nil {
 		names = append(names, fileName{deadLabel, e.CommitID})
@@ -38,22 +39,22 @@ func (e *Entry) fileNames() []fileName {
 	return names
 }
 
-func metadata(e *Entry) map[string]string {
+func metadata(e *Entry, topicID string) map[string]string {
 	return map[string]string{
-		"tidemill.topic": e.Topic, "tidemill.topic_id": e.TopicID, "tidemill.commit_id": e.CommitID,
+		"tidemill.topic": e.Topic, "tidemill.topic_id": topicID, "tidemill.commit_id": e.CommitID,
 	}
 }
 
 // addRows ends the file of a day and takes it in.
 func addRows[R any](s *Sealed, w *Writer[R], f *dayFile[R]) error {
-	data, err := f.enc.finish(metadata(&s.entry))
+	data, err := f.enc.finish(metadata(&s.entry, s.entry.TopicID))
 	if err != nil {
 		return err
 	}
 	w.release(f.enc)
 	name := fileName{string(f.day), s.entry.CommitID}
 	s.entry.Files = append(s.entry.Files, File{
-		Path: name.final(s.entry.Topic), Day: f.day, Parts: f.sortedParts(), Rows: f.rows, LateRows: f.late.Load(),
+		Path: name.final(s.entry.Topic), Day: f.day, Parts: sortedParts(f.parts), Rows: f.rows, LateRows: f.late.Load(),
 		Bytes: int64(len(data)), Checksum: checksumOf(data),
 		MinTimestamp: f.minTime.UTC(), MaxTimestamp: f.maxTime.UTC(), MinEventTime: f.minEvent.UTC(), MaxEventTime: f.maxEvent.UTC(),
 	})
@@ -70,7 +71,7 @@ func (s *Sealed) addDead(dead []DeadLetter, opts []parquet.WriterOption) error {
 	if _, err := enc.parquet.Write(dead); err != nil {
 		return fmt.Errorf("encode dead letters: %w", err)
 	}
-	data, err := enc.finish(metadata(&s.entry))
+	data, err := enc.finish(metadata(&s.entry, s.entry.TopicID))
 	if err != nil {
 		return err
 	}

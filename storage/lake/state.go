@@ -15,13 +15,14 @@ type State struct {
 	TopicID       string // of the newest append or watermark entry; "" if there is none
 	PartitionsNow int32  // how many partitions the topic had then
 	Partitions    map[PartitionKey]Partition
-	Files         []File     // live, in order of commit
 	DeadFiles     []DeadFile // in order of commit
 	Days          map[Day]DayStat
 	LastFileAt    time.Time // newest commit that put in a file of rows; zero: none
 	Problems      []string  // what no sound log holds, for the audit
 
-	writers map[string]writerState
+	files    map[Day][]File // live, in order of commit: that of their first rows
+	writers  map[string]writerState
+	replaced map[Day]replacement // the newest of each day
 }
 
 // PartitionKey names a partition of one incarnation of the topic.
@@ -51,6 +52,7 @@ type DayStat struct {
 	DeadLetters   map[string]int64 `json:"dead_letters,omitempty"` // by field
 	Tombstones    int64            `json:"tombstones"`
 	KeyMismatches int64            `json:"key_mismatches"`
+	Generation    int              `json:"generation"` // raised by each replay
 }
 
 // DeadLetterCount is the sum of DeadLetters.
@@ -73,7 +75,9 @@ func newState(topic string) *State {
 		Topic:      topic,
 		Partitions: map[PartitionKey]Partition{},
 		Days:       map[Day]DayStat{},
+		files:      map[Day][]File{},
 		writers:    map[string]writerState{},
+		replaced:   map[Day]replacement{},
 	}
 }
 
@@ -99,37 +103,50 @@ func (s *State) Watermark() time.Time {
 	return least
 }
 
-// clone is a snapshot that later folding leaves alone. Files and DeadFiles only
-// ever grow, so a capped slice is enough.
+// clone is a snapshot that later folding leaves alone. Lists of files only ever
+// grow, and a replacement makes a new one, so capped slices are enough.
 func (s *State) clone() *State {
 	c := *s
 	c.Partitions = maps.Clone(s.Partitions)
-	c.Files = slices.Clip(s.Files)
+	c.files = make(map[Day][]File, len(s.files))
+	for day, files := range s.files {
+		c.files[day] = slices.Clip(files)
+	}
 	c.DeadFiles = slices.Clip(s.DeadFiles)
 	c.Problems = slices.Clip(s.Problems)
 	c.Days = maps.Clone(s.Days)
 	c.writers = maps.Clone(s.writers)
+	c.replaced = maps.Clone(s.replaced)
 	return &c
 }
 
 // FilesOf are the live files of a day, or of all days for "", by day, then path.
 func (s *State) FilesOf(day Day) []File {
-	return slices.DeleteFunc(s.sortedFiles(day), func(f File) bool { return day != "" && f.Day != day })
+	if day == "" {
+		return s.sortedFiles("")
+	}
+	return byPath(s.files[day])
 }
 
 // sortedFiles are the live files of days up to and including upTo ("" for all),
 // by day, then path.
 func (s *State) sortedFiles(upTo Day) []File {
 	var files []File
-	for _, f := range s.Files {
-		if upTo == "" || f.Day <= upTo {
-			files = append(files, f)
+	for _, day := range slices.Sorted(maps.Keys(s.files)) {
+		if upTo == "" || day <= upTo {
+			files = append(files, byPath(s.files[day])...)
 		}
 	}
-	slices.SortFunc(files, func(a, b File) int {
-		return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Path, b.Path))
-	})
 	return files
+}
+
+func byPath(files []File) []File {
+	return slices.SortedFunc(slices.Values(files), func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+}
+
+// isLive says whether the log lists a file of a day.
+func (s *State) isLive(day Day, name string) bool {
+	return slices.ContainsFunc(s.files[day], func(f File) bool { return f.Path == name })
 }
 
 // sortedDays are the days that have rows or counts, ascending.

@@ -46,13 +46,14 @@ func (l *Lake) Status(ctx context.Context) (Status, error) {
 	}
 	st := Status{
 		Root: l.root, Topic: l.topic, TopicID: s.TopicID, Entries: s.Head,
-		Files: len(s.Files), Watermark: s.Watermark(), LastCommit: s.LastFileAt,
+		Watermark: s.Watermark(), LastCommit: s.LastFileAt,
 		Partitions: []PartitionStatus{},
 	}
 	for _, d := range s.Days {
 		if d.Files > 0 {
 			st.Days++
 		}
+		st.Files += d.Files
 		st.Bytes += d.Bytes
 	}
 	keys := slices.SortedFunc(maps.Keys(s.Partitions), comparePartitions)

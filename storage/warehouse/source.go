@@ -35,6 +35,11 @@ type lakeSource struct{ *lake.Lake }
 
 func (s lakeSource) ID() string { return s.Topic() }
 
+// Files lists files as they were committed first: one that a compaction merged is still known by the name that it was loaded by.
+func (s lakeSource) Files(ctx context.Context, upTo lake.Day) ([]lake.File, error) {
+	return s.Originals(ctx, upTo)
+}
+
 func (s lakeSource) Rows(ctx context.Context, f lake.File, yield func([]payment.Row) error) error {
 	return lake.Rows(ctx, s.Lake, f, yield)
 }

@@ -19,9 +19,10 @@ import (
 // folder is. It is stricter than real disks: names are independent of each
 // other, and nothing is ever synced by chance unless AfterPowerCut is told so.
 type Disk struct {
-	mu   sync.Mutex
-	root *node
-	now  time.Time
+	mu    sync.Mutex
+	root  *node
+	now   time.Time
+	moves []move // renames and exchanges that a power cut could still undo, in order
 }
 
 // NewDisk returns an empty disk.
@@ -51,7 +52,19 @@ func (d *Disk) AfterPowerCut(keep func() bool) *Disk {
 	if keep == nil {
 		keep = func() bool { return false }
 	}
-	return &Disk{root: d.root.survive(keep, map[*node]*node{}), now: d.now}
+	survivor := survivor{keep: keep, done: map[*node]*node{}, settled: map[place]*node{}}
+	kept := true
+	for _, m := range d.moves { // in order, as a journal has them: one that is lost takes those after it along
+		kept = kept && keep()
+		for _, c := range m {
+			if kept {
+				survivor.settled[c.place] = c.to
+			} else if _, known := survivor.settled[c.place]; !known {
+				survivor.settled[c.place] = c.folder.durable[c.name]
+			}
+		}
+	}
+	return &Disk{root: survivor.of(d.root), now: d.now}
 }
 
 // Luck is a keep function for AfterPowerCut that keeps half, by seed.
@@ -60,21 +73,28 @@ func Luck(seed uint64) func() bool {
 	return func() bool { return r.IntN(2) == 0 }
 }
 
-func (n *node) survive(keep func() bool, done map[*node]*node) *node {
-	if s := done[n]; s != nil {
+// survivor makes the disk that comes up after a power cut.
+type survivor struct {
+	keep    func() bool
+	done    map[*node]*node
+	settled map[place]*node // what moves have made of names
+}
+
+func (v *survivor) of(n *node) *node {
+	if s := v.done[n]; s != nil {
 		return s
 	}
 	if !n.isDir() {
 		s := &node{data: n.synced, synced: n.synced, changed: n.changed}
-		if !bytes.Equal(n.data, n.synced) && keep() {
+		if !bytes.Equal(n.data, n.synced) && v.keep() {
 			s.data, s.synced = n.data, n.data
 		}
-		done[n] = s
+		v.done[n] = s
 		return s
 	}
 	s := newFolder()
 	s.changed = n.changed
-	done[n] = s
+	v.done[n] = s
 	names := map[string]bool{}
 	for name := range n.names {
 		names[name] = true
@@ -84,11 +104,13 @@ func (n *node) survive(keep func() bool, done map[*node]*node) *node {
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
 		was, is := n.durable[name], n.names[name]
-		if was != is && keep() {
+		if moved, ok := v.settled[place{n, name}]; ok {
+			was = moved
+		} else if was != is && v.keep() {
 			was = is
 		}
 		if was != nil {
-			child := was.survive(keep, done)
+			child := v.of(was)
 			s.names[name], s.durable[name] = child, child
 		}
 	}
@@ -248,6 +270,7 @@ func (d *Disk) SyncDir(name string) error {
 	if err != nil {
 		return err
 	}
+	d.settle(n)
 	n.durable = maps.Clone(n.names)
 	return nil
 }

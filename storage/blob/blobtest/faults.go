@@ -99,6 +99,22 @@ func (i *Intercept) Link(oldname, newname string) error {
 	return i.FS.Link(oldname, newname)
 }
 
+// Rename implements blob.FS.
+func (i *Intercept) Rename(oldname, newname string) error {
+	if err := i.step("rename", newname); err != nil {
+		return err
+	}
+	return i.FS.Rename(oldname, newname)
+}
+
+// Exchange implements blob.FS.
+func (i *Intercept) Exchange(a, b string) error {
+	if err := i.step("exchange", a); err != nil {
+		return err
+	}
+	return i.FS.Exchange(a, b)
+}
+
 // Remove implements blob.FS.
 func (i *Intercept) Remove(name string) error {
 	if err := i.step("remove", name); err != nil {
