@@ -3,6 +3,7 @@ package lake
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -71,7 +72,8 @@ func (c *Chunk[R]) Gap(g Gap) error {
 }
 
 // Take takes in the record at the chunk's end. It returns false, and takes
-// nothing, if the record's day would be one more than MaxOpenDays.
+// nothing, if the record's day would be one more than MaxOpenDays. The record's
+// bytes must stay as they are until Reset: a row may refer to them.
 func (c *Chunk[R]) Take(rec *Record, transform Transform[R]) (bool, error) {
 	if rec.Offset != c.end || rec.Partition != c.partition {
 		return false, fmt.Errorf("record at offset %d of partition %d does not follow on from offset %d of partition %d",
@@ -126,13 +128,13 @@ func (c *Chunk[R]) kill(rec *Record, v Verdict) {
 	c.dead = append(c.dead, DeadLetter{
 		Key: slices.Clone(rec.Key), Value: slices.Clone(rec.Value), Topic: c.topic, TopicID: c.topicID,
 		Partition: rec.Partition, Offset: rec.Offset, Timestamp: timeMicros(rec.Timestamp), IngestedAt: timeMicros(rec.IngestedAt),
-		Field: v.Field, Reason: v.Reason,
+		Field: strings.Clone(v.Field), Reason: strings.Clone(v.Reason), // they may be parts of the record, or of a batch of them
 	})
 	counts := c.count(rec)
 	if counts.DeadLetters == nil {
 		counts.DeadLetters = map[string]int64{}
 	}
-	counts.DeadLetters[v.Field]++
+	counts.DeadLetters[c.dead[len(c.dead)-1].Field]++
 	c.took(rec)
 }
 

@@ -16,8 +16,8 @@ type Record struct {
 }
 
 // Transform turns a record that has a value into a row. It fills into, which is
-// zero, and may keep no reference to the record's bytes there beyond the call
-// that takes the row (the lake copies rows at once). It gives one verdict per
+// zero, and may keep references to the record's bytes there: they stay as they
+// are until the chunk that took the row is Reset. It gives one verdict per
 // record, so that it can lose none.
 type Transform[R any] func(rec *Record, into *R) Verdict
 

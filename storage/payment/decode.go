@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -18,14 +19,22 @@ import (
 // The error is nil or a [*Violation]; the row's content is then undefined. A value of zero bytes is a violation. A nil
 // value is a tombstone for Kafka, and the caller's to sort out: here it counts as zero bytes.
 func Decode(value []byte, into *Row) error {
-	if v := decode(value, into); v != nil {
+	if v := decode(value, string(value), into); v != nil {
 		return v
 	}
 	return nil
 }
 
-// decode is Decode with its error's type, so that nil stays nil.
-func decode(value []byte, into *Row) *Violation {
+// DecodeShared is Decode without a copy of the value: the row's strings are parts of it, and value must not change while they are in use.
+func DecodeShared(value []byte, into *Row) error {
+	if v := decode(value, unsafe.String(unsafe.SliceData(value), len(value)), into); v != nil {
+		return v
+	}
+	return nil
+}
+
+// decode is Decode with its error's type, so that nil stays nil. The row's strings are parts of text, which is the value.
+func decode(value []byte, text string, into *Row) *Violation {
 	if len(value) == 0 {
 		return broken(FieldValue, "has zero bytes")
 	}
@@ -34,7 +43,7 @@ func decode(value []byte, into *Row) *Violation {
 	}
 	d := decoders.Get().(*decoder)
 	defer d.release()
-	d.begin(value, into)
+	d.begin(value, text, into)
 	if !d.plainObject() {
 		d.reset(into)
 		if v := d.object(value); v != nil {
@@ -52,8 +61,8 @@ func decode(value []byte, into *Row) *Violation {
 	return nil
 }
 
-// decoder holds what can be used again from record to record. The strings of a row are parts of one copy of the whole
-// value, so that a record costs one allocation for all its required fields and one for all its optional ones.
+// decoder holds what can be used again from record to record. The strings of a row are parts of one text, the
+// value or one copy of it, so that a record costs at most one allocation for all its required fields and one for all its optional ones.
 type decoder struct {
 	input  bytes.Buffer
 	tokens *jsontext.Decoder
@@ -79,8 +88,8 @@ var decoders = sync.Pool{New: func() any {
 	return &decoder{tokens: jsontext.NewDecoder(new(bytes.Buffer))}
 }}
 
-func (d *decoder) begin(value []byte, row *Row) {
-	d.text, d.smooth = string(value), smooth(value)
+func (d *decoder) begin(value []byte, text string, row *Row) {
+	d.text, d.smooth = text, smooth(value)
 	d.reset(row)
 }
 

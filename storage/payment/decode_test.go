@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tidemill/tidemill/storage/payment"
+	"github.com/tidemill/tidemill/storage/payment/goldref"
 )
 
 const example = `{"transaction_id":"313f8f5e-50bc-4e22-a795-789035d8b1ad","initiated_at":"2024-01-01T00:03:29.756Z","amount":"99.27","currency":"INR","customer_id":"c00525","merchant_id":"m0071","merchant_category":"travel","payment_method":"CARD","customer_email":"user17883@example.com","device_type":"web","ip_address":"147.166.123.155","city":"Mumbai","country":"IN","is_fraud":false,"fraud_score":0.2694,"status":"PENDING","event_time":"2024-01-01T05:33:29.756+05:30"}`
@@ -285,6 +287,17 @@ func TestTheRowKeepsNoReferenceToTheValue(t *testing.T) {
 	}
 }
 
+// The row is the same whether its strings are parts of the value or of a copy of it.
+func TestDecodeShared(t *testing.T) {
+	for _, event := range goldref.Hostile(4, 3000) {
+		var shared, copied payment.Row
+		err1, err2 := payment.DecodeShared(event.Value, &shared), payment.Decode(event.Value, &copied)
+		if fmt.Sprint(err1) != fmt.Sprint(err2) || err1 == nil && !reflect.DeepEqual(shared, copied) {
+			t.Errorf("%q: %+v, %v; copied %+v, %v", event.Value, shared, err1, copied, err2)
+		}
+	}
+}
+
 func BenchmarkDecode(b *testing.B) {
 	for _, bm := range []struct{ name, value string }{
 		{"plain", example},
@@ -296,7 +309,7 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			var row payment.Row
 			for b.Loop() {
-				if err := payment.Decode(value, &row); err != nil {
+				if err := payment.DecodeShared(value, &row); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -19,7 +19,7 @@ func TestFraming(t *testing.T) {
 		}
 	}
 	var row Row
-	v := decode([]byte("\x00\x00\x00\x00\x07{}"), &row)
+	v := decode([]byte("\x00\x00\x00\x00\x07{}"), "\x00\x00\x00\x00\x07{}", &row)
 	if v == nil || v.Field != FieldValue || v.Reason != "has a schema registry's framing (magic byte 0, schema id 7), which is not configured to be stripped" {
 		t.Errorf("a framed value: %v", v)
 	}

@@ -17,12 +17,12 @@ func FuzzPlainObject(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		var plain, general Row
 		p := decoders.New().(*decoder)
-		p.begin(value, &plain)
+		p.begin(value, string(value), &plain)
 		if !p.plainObject() {
 			return
 		}
 		g := decoders.New().(*decoder)
-		g.begin(value, &general)
+		g.begin(value, string(value), &general)
 		if v := g.object(value); v != nil {
 			t.Fatalf("%q: the general way says %v", value, v)
 		}

@@ -8,11 +8,11 @@ import (
 	"github.com/tidemill/tidemill/storage/payment"
 )
 
-// Payments transforms records of the transactions topic by their contract.
+// Payments transforms records of the transactions topic by their contract. The row's texts are parts of the record's value.
 func Payments(rec *lake.Record, into *payment.Row) lake.Verdict {
 	err := payment.CheckTimestamp(rec.Timestamp, rec.IngestedAt)
 	if err == nil {
-		err = payment.Decode(rec.Value, into)
+		err = payment.DecodeShared(rec.Value, into)
 	}
 	if err != nil {
 		v := &payment.Violation{Field: payment.FieldValue, Reason: err.Error()}
