@@ -101,7 +101,7 @@ func (in *Ingester[R]) sessions(ctx context.Context, group sarama.ConsumerGroup)
 			if err := in.awaitTopic(ctx); err != nil && !isTransient(err) {
 				return err
 			}
-		case err == nil || isTransient(err):
+		case err == nil || isTransient(err) || errors.Is(err, context.Canceled): // the last: shared out anew while it began
 			in.log.Warn("the session ended early: joining again", "error", err)
 			if err != nil {
 				in.report(func(p *Progress) { p.Error = err.Error() })

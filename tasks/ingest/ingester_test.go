@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"syscall"
 	"testing"
 
 	"github.com/IBM/sarama"
+
+	"github.com/tidemill/tidemill/storage/lake"
 )
 
 // TestTransient: what a broker or its network may be over a moment later does not end a stream; anything else does.
@@ -31,5 +34,51 @@ func TestTransient(t *testing.T) {
 		if got := isTransient(fmt.Errorf("join: %w", err)); got != want {
 			t.Errorf("isTransient(%v) = %v, want %v", err, got, want)
 		}
+	}
+}
+
+// restless is a consumer group that shares the partitions out anew while the first session begins.
+type restless struct {
+	sarama.ConsumerGroup
+	sessions int
+	stop     context.CancelFunc // called in the second session
+}
+
+func (g *restless) Consume(_ context.Context, _ []string, h sarama.ConsumerGroupHandler) error {
+	g.sessions++
+	if g.sessions > 1 {
+		g.stop()
+		return nil
+	}
+	return h.Setup(over{})
+}
+
+// over is a session that has ended.
+type over struct{ sarama.ConsumerGroupSession }
+
+func (over) Context() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func (over) Claims() map[string][]int32 { return nil }
+
+// TestSharedOutAnewWhileItBegins: a session that ends before it has begun is followed by the next, and is no failure of the stream.
+func TestSharedOutAnewWhileItBegins(t *testing.T) {
+	l, err := lake.Open(t.TempDir(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := New(Config[paymentRow]{Brokers: []string{"unused"}, Topic: topic, Group: "g", Lake: l, Transform: Payments, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.asks = &broker{topic: topic}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	group := &restless{stop: cancel}
+	if err := in.sessions(ctx, group); err != nil || group.sessions != 2 {
+		t.Errorf("it ended after %d sessions: %v; want 2 and no error", group.sessions, err)
 	}
 }
