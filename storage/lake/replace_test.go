@@ -386,6 +386,7 @@ func TestStreamRunsThroughASwap(t *testing.T) {
 		}
 	}
 	check := func(t *testing.T, src source, disk *blobtest.Disk) {
+		allInPlace(t, openOn(disk, disk.Now))
 		for _, after := range []*blobtest.Disk{disk.AfterPowerCut(nil), disk.AfterPowerCut(blobtest.Luck(1)), disk} {
 			if err := noneTwice(after); err != nil {
 				t.Error(err)
@@ -449,6 +450,21 @@ func TestStreamRunsThroughASwap(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// allInPlace checks that any reader sees all of a day whose swap is complete,
+// without waiting for somebody to finish anything.
+func allInPlace(t *testing.T, l *Lake) {
+	t.Helper()
+	state := mustState(t, l)
+	if swapped, err := l.isSwapped(state, fifth); err != nil || !swapped {
+		return
+	}
+	for _, f := range state.FilesOf(fifth) {
+		if _, err := l.disk.Stat(f.Path); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
