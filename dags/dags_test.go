@@ -42,3 +42,14 @@ func TestTheStreamIsWellFormed(t *testing.T) {
 		t.Errorf("stream %s: %v", s.Name(), err)
 	}
 }
+
+func TestTheLakeIsCompactedAfterTheDaysLoad(t *testing.T) {
+	catalog, err := engine.Compile(dags.LakeCompaction(dags.Platform{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, ok := catalog.DAG("lake_compaction")
+	if !ok || d.Spec.Schedule != "30 4 * * *" || d.Spec.Zone != "UTC" || d.Spec.Catchup || len(d.Spec.Tasks) != 1 {
+		t.Errorf("the DAG is %+v", d.Spec)
+	}
+}

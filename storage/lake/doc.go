@@ -13,6 +13,11 @@
 //	dead_letters/<topic>/<commit id>.parquet                       records that broke the contract
 //	_log/<topic>/N.json                                            the commit log, N from 1
 //	_tmp/<topic>~<writer>/                                         files not committed or not moved yet
+//	_swap/<topic>/                                                 days that are being replaced, and what was replaced lately
+//
+// A replacement takes files of a day out and puts others in, by an entry of the
+// log too; the day's folder is then exchanged for one that was built aside, so
+// that readers see the old files or the new ones. Compact merges small files.
 //
 // A commit writes one file per day; it holds the rows of all partitions that
 // its process reads, so File lists a part per partition. Offsets are keyed by
