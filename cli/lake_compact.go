@@ -43,7 +43,7 @@ func (c *command) lakeCompact() *cobra.Command {
 				days = state.ClosedDays(compact.Margin)
 			}
 			did := []lake.Compacted{}
-			w := lake.NewWriter[payment.Row](l)
+			w := lake.NewWriter[payment.Row](l, lake.OfContract(payment.ContractVersion))
 			defer func() { err = errors.Join(err, w.Close()) }()
 			if err := w.CompactDays(cmd.Context(), days, int64(target)<<20, func(d lake.Compacted) {
 				did = append(did, d)

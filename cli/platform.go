@@ -59,7 +59,8 @@ func newPlatform(ctx context.Context, c *Config, s *services, python pyenv.Env, 
 	p.Log = log
 	p.Tasks = daily.Tasks{Lake: l, Warehouse: warehouse.New(pool, warehouse.FromLake(l), warehouse.WithLogger(log)), Now: time.Now}
 	p.Ingest = ingest.Config[payment.Row]{
-		Brokers: s.Brokers, Topic: c.Topic, Group: c.Group, Lake: l, Transform: c.transform(), WaitForTopic: true,
+		Contract: payment.ContractVersion,
+		Brokers:  s.Brokers, Topic: c.Topic, Group: c.Group, Lake: l, Transform: c.transform(), WaitForTopic: true,
 		FlushAge: 5 * time.Second, Log: log, Sarama: saramaConfig(client),
 	}
 	if p.DBT, err = newRunner(c, s.WarehouseURL, python, log); err != nil {

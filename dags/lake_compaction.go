@@ -17,6 +17,6 @@ func LakeCompaction(p Platform) *engine.DAG[engine.NoParams] {
 		engine.Schedule("30 4 * * *", "UTC"),
 		engine.DefaultRetry(engine.Retry{Max: 2, Initial: 5 * time.Minute, Multiplier: 2}),
 		engine.OnFailure(p.Alert))
-	engine.After(d.Run(), "compact_closed_days", compact.Task[payment.Row]{Lake: p.Ingest.Lake}.Run)
+	engine.After(d.Run(), "compact_closed_days", compact.Task[payment.Row]{Lake: p.Ingest.Lake, Contract: payment.ContractVersion}.Run)
 	return d
 }

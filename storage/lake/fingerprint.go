@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"maps"
+	"slices"
 
 	"github.com/parquet-go/parquet-go"
 )
@@ -18,10 +19,23 @@ import (
 // the same order, however they are cut into files, groups and pages.
 type fingerprint struct {
 	rows    int64
+	of      []Column // those that a file may lack: all their values are null there
 	columns map[string]hash.Hash
 }
 
-func newFingerprint() *fingerprint { return &fingerprint{columns: map[string]hash.Hash{}} }
+// newFingerprint is that of no file. A column of these that a file does not have
+// counts as nulls.
+func newFingerprint(of []Column) *fingerprint {
+	return &fingerprint{of: of, columns: map[string]hash.Hash{}}
+}
+
+func (p *fingerprint) column(c Column) hash.Hash {
+	name := c.Name + " " + c.Type
+	if p.columns[name] == nil {
+		p.columns[name] = sha256.New()
+	}
+	return p.columns[name]
+}
 
 // fingerprint adds a committed file.
 func (l *Lake) fingerprint(ctx context.Context, f File, to *fingerprint) (err error) {
@@ -33,24 +47,24 @@ func (l *Lake) fingerprint(ctx context.Context, f File, to *fingerprint) (err er
 	return to.add(h, h.Size())
 }
 
-// add goes on with a Parquet file. A column that is not in each of them makes
-// the fingerprint differ from all others.
+// add goes on with a Parquet file.
 func (p *fingerprint) add(f io.ReaderAt, size int64) error {
 	return guard(func() error {
 		file, err := parquet.OpenFile(f, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 		if err != nil {
 			return err
 		}
-		names := file.Schema().Columns()
+		columns := columnsIn(file.Schema())
 		for _, group := range file.RowGroups() {
 			for i, chunk := range group.ColumnChunks() {
-				name := fmt.Sprint(names[i], file.Schema().Fields()[i].Type())
-				if p.columns[name] == nil {
-					p.columns[name] = sha256.New()
+				if err := addColumn(p.column(columns[i]), chunk); err != nil {
+					return fmt.Errorf("column %s: %w", columns[i].Name, err)
 				}
-				if err := addColumn(p.columns[name], chunk); err != nil {
-					return fmt.Errorf("column %s: %w", name, err)
-				}
+			}
+		}
+		for _, c := range p.of {
+			if !slices.ContainsFunc(columns, func(has Column) bool { return has.Name == c.Name }) {
+				_, _ = p.column(c).Write(make([]byte, file.NumRows())) // as appendValue writes a null; a hash never errs
 			}
 		}
 		p.rows += file.NumRows()

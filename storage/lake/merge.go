@@ -108,9 +108,16 @@ func (w *Writer[R]) mergeRun(ctx context.Context, s *Sealed, i int, run []File) 
 	}
 	enc := newEncoder[R](w.parquet) // not one of the stream's: its buffer is as large as the file
 	enc.out.Grow(int(size))
-	was := newFingerprint()
+	was := newFingerprint(w.contract.Columns)
 	for _, r := range run {
-		err := Rows(ctx, w.lake, r, func(rows []R) error {
+		found, err := w.lake.contractIn(ctx, r)
+		if err != nil {
+			return File{}, err
+		}
+		if diff := w.contract.Differences(found); len(diff) > 0 { // a younger program's: it would lose what this one does not know
+			return File{}, &ContractError{r.Path, diff}
+		}
+		err = Rows(ctx, w.lake, r, func(rows []R) error {
 			_, err := enc.parquet.Write(rows)
 			return err
 		})
@@ -125,7 +132,7 @@ func (w *Writer[R]) mergeRun(ctx context.Context, s *Sealed, i int, run []File) 
 		return File{}, err
 	}
 	data := enc.out.Bytes()
-	is := newFingerprint()
+	is := newFingerprint(w.contract.Columns)
 	if err := is.add(bytes.NewReader(data), int64(len(data))); err != nil {
 		return File{}, fmt.Errorf("read what was written: %w", err)
 	}

@@ -121,11 +121,18 @@ func readParquet[R any](ctx context.Context, f blob.File, cols []column, want in
 	return nil
 }
 
+// noColumn is the index of a column that a file does not have: all its values are null.
+const noColumn = -1
+
 // matchColumns finds each column's index in the file and checks its type.
 func matchColumns(file *parquet.File, cols []column) ([]int, error) {
 	indexes := make([]int, len(cols))
 	for i, c := range cols {
 		leaf, ok := file.Schema().Lookup(c.name)
+		if !ok && c.optional { // it is younger than the file
+			indexes[i] = noColumn
+			continue
+		}
 		if !ok {
 			return nil, fmt.Errorf("has no column %s", c.name)
 		}
@@ -142,9 +149,14 @@ func matchColumns(file *parquet.File, cols []column) ([]int, error) {
 
 func readGroup[R any](ctx context.Context, group parquet.RowGroup, cols []column, indexes []int, part slice, chunk []R, yield func([]R) error) (err error) {
 	chunks := group.ColumnChunks()
-	cursors := make([]cursor, len(cols))
-	for i := range cursors {
-		cursors[i] = cursor{column: cols[i], pages: chunks[indexes[i]].Pages()}
+	cursors := make([]cursor, 0, len(cols))
+	var missing []column
+	for i, c := range cols {
+		if indexes[i] == noColumn {
+			missing = append(missing, c)
+		} else {
+			cursors = append(cursors, cursor{column: c, pages: chunks[indexes[i]].Pages()})
+		}
 	}
 	defer func() {
 		for i := range cursors {
@@ -154,7 +166,7 @@ func readGroup[R any](ctx context.Context, group parquet.RowGroup, cols []column
 	for i := range cursors {
 		if part.first > 0 {
 			if err := cursors[i].pages.SeekToRow(part.first); err != nil {
-				return fmt.Errorf("column %s: %w", cols[i].name, err)
+				return fmt.Errorf("column %s: %w", cursors[i].name, err)
 			}
 		}
 	}
@@ -167,6 +179,11 @@ func readGroup[R any](ctx context.Context, group parquet.RowGroup, cols []column
 		for i := range cursors {
 			if err := cursors[i].fill(base, size, len(rows)); err != nil {
 				return fmt.Errorf("column %s: %w", cols[i].name, err)
+			}
+		}
+		for _, c := range missing {
+			for i := range rows {
+				c.set(unsafe.Add(base, c.offset+size*uintptr(i)), parquet.NullValue())
 			}
 		}
 		if err := callYield(yield, rows); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"sync"
 
 	"github.com/google/uuid"
@@ -20,21 +21,41 @@ const rowsPerGroup = 100_000
 // dies leaves a writer behind; the next has a new one. Begin, Commit, Finish
 // and Collect are for one goroutine at a time.
 type Writer[R any] struct {
-	lake    *Lake
-	id      string
-	parquet []parquet.WriterOption
+	lake     *Lake
+	id       string
+	contract Contract // of its rows
+	parquet  []parquet.WriterOption
 
 	mu   sync.Mutex
 	idle []*encoder[R]
 }
 
-// NewWriter makes a writer with an id of its own. It touches no disk.
-func NewWriter[R any](l *Lake) *Writer[R] {
-	w := &Writer[R]{lake: l, parquet: []parquet.WriterOption{
+// WriterOption is how a writer is to write.
+type WriterOption func(*writerSettings)
+
+type writerSettings struct{ contract int }
+
+// OfContract has each file's footer tell which version of their contract its
+// rows keep.
+func OfContract(version int) WriterOption {
+	return func(s *writerSettings) { s.contract = version }
+}
+
+// NewWriter makes a writer with an id of its own. It touches no disk; whether
+// its rows may be put into the lake, Lake.Agree says.
+func NewWriter[R any](l *Lake, opts ...WriterOption) *Writer[R] {
+	var s writerSettings
+	for _, o := range opts {
+		o(&s)
+	}
+	w := &Writer[R]{lake: l, contract: ContractOf[R](s.contract), parquet: []parquet.WriterOption{
 		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 		parquet.MaxRowsPerRowGroup(rowsPerGroup),
 		parquet.CreatedBy("tidemill", "1", "lake"),
 	}}
+	if s.contract > 0 {
+		w.parquet = append(w.parquet, parquet.KeyValueMetadata(contractKey, strconv.Itoa(s.contract)))
+	}
 	w.id = l.topic + writerSeparator + w.newID()
 	return w
 }

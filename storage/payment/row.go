@@ -1,5 +1,9 @@
 package payment
 
+// ContractVersion is the version of the topic's contract that this package decodes. Whoever changes the contract raises it here and in
+// docs/contract/transaction.schema.json ("x-version"); a change that adds optional columns goes with the lake's files from before.
+const ContractVersion = 1
+
 // Row is one accepted record: the contract's columns, then where the record lay in the topic. It is the schema of the
 // lake's bronze files (parquet-go tags). Times are microseconds since 1970-01-01 UTC, Amount is in hundredths.
 // A nil pointer is null; an empty string is not.

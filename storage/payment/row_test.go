@@ -2,8 +2,10 @@ package payment_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
 	"slices"
 	"testing"
@@ -117,5 +119,18 @@ func BenchmarkWriteParquet(b *testing.B) {
 			b.ReportMetric(float64(file.Len())/float64(len(rows)), "B/row")
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(rows)), "ns/row")
 		})
+	}
+}
+
+func TestTheSchemaTellsItsVersion(t *testing.T) {
+	text, err := os.ReadFile("../../docs/contract/transaction.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Version int `json:"x-version"`
+	}
+	if err := json.Unmarshal(text, &schema); err != nil || schema.Version != payment.ContractVersion {
+		t.Errorf("the schema is of version %d, the code of %d (%v)", schema.Version, payment.ContractVersion, err)
 	}
 }

@@ -17,8 +17,9 @@ const Margin = 3 * time.Hour
 
 // Task merges the small files of closed days of a lake whose rows are of type R.
 type Task[R any] struct {
-	Lake   *lake.Lake
-	Target int64 // bytes of a file; 0: lake.DefaultTarget
+	Lake     *lake.Lake
+	Contract int   // version of the contract that the rows keep, as the stream's; 0: none
+	Target   int64 // bytes of a file; 0: lake.DefaultTarget
 }
 
 // Result is what a run did.
@@ -37,7 +38,7 @@ func (t Task[R]) Run(ctx context.Context, _ engine.Run[engine.NoParams]) (r Resu
 		target = lake.DefaultTarget
 	}
 	r.Days = []lake.Compacted{}
-	w := lake.NewWriter[R](t.Lake)
+	w := lake.NewWriter[R](t.Lake, lake.OfContract(t.Contract))
 	defer func() { err = errors.Join(err, w.Close()) }()
 	return r, w.CompactDays(ctx, state.ClosedDays(Margin), target, func(c lake.Compacted) { r.Days = append(r.Days, c) })
 }

@@ -21,6 +21,7 @@ type Config[R any] struct {
 	Group     string
 	Lake      *lake.Lake // of the same topic
 	Transform lake.Transform[R]
+	Contract  int // version of the contract that the rows keep, told in each file; 0: none
 
 	FlushRows  int64         // commit after so many offsets; default 250,000
 	FlushBytes int64         // or so many bytes of keys and values; default 128 MiB

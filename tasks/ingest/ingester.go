@@ -47,6 +47,9 @@ func (in *Ingester[R]) Run(ctx context.Context) (err error) {
 	if err := in.cfg.Lake.Finish(ctx); err != nil { // needs no broker
 		return err
 	}
+	if err := in.cfg.Lake.Agree(ctx, lake.ContractOf[R](in.cfg.Contract)); err != nil {
+		return err
+	}
 	in.asks, err = newBroker(in.cfg.Brokers, in.cfg.Topic, in.cfg.Sarama)
 	if err != nil {
 		return err
@@ -68,12 +71,16 @@ func (in *Ingester[R]) Run(ctx context.Context) (err error) {
 	defer logging.Wait()
 	defer func() { err = errors.Join(err, group.Close()) }()
 
-	in.writer = lake.NewWriter[R](in.cfg.Lake)
+	in.writer = in.newWriter()
 	defer func() { err = errors.Join(err, in.writer.Close()) }()
 	if _, err := in.writer.Collect(ctx, in.cfg.CollectAfter); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return in.sessions(ctx, group)
+}
+
+func (in *Ingester[R]) newWriter() *lake.Writer[R] {
+	return lake.NewWriter[R](in.cfg.Lake, lake.OfContract(in.cfg.Contract))
 }
 
 // sessions goes from one session of the group to the next.
@@ -96,7 +103,7 @@ func (in *Ingester[R]) sessions(ctx context.Context, group sarama.ConsumerGroup)
 			in.log.Info("another process took partitions over and committed first", "error", err)
 		case errors.Is(err, lake.ErrFenced):
 			in.log.Warn("this writer was taken for dead: going on with a new one", "error", err)
-			in.writer = lake.NewWriter[R](in.cfg.Lake)
+			in.writer = in.newWriter()
 		case errors.Is(err, ErrNoTopic):
 			if err := in.awaitTopic(ctx); err != nil && !isTransient(err) {
 				return err
