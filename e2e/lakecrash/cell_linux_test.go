@@ -73,11 +73,7 @@ func (c cell) try(ctx context.Context, dir, group string) (err error) {
 // dead one's session to end: the lake alone says where to go on.
 func (w *world) afterKill(p *process, b assignment) error {
 	<-p.ended
-	var exit interface{ Sys() any }
-	if !errors.As(p.err, &exit) {
-		return fmt.Errorf("it was not killed: %w", p.err)
-	}
-	if status, ok := exit.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+	if !endedBy(p.err, syscall.SIGKILL) {
 		return fmt.Errorf("it was not killed: %w", p.err)
 	}
 	if err := w.sound(b.Root); err != nil {

@@ -84,6 +84,16 @@ func (p *process) wait() error {
 	return nil
 }
 
+// endedBy says whether a signal was a process's end.
+func endedBy(err error, by syscall.Signal) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == by
+}
+
 // end ends the process, whatever it does.
 func (p *process) end() {
 	_ = p.cmd.Process.Kill() // it may have ended
