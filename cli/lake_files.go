@@ -48,7 +48,11 @@ func (c *command) lakeFiles() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("list the lake's files: %w", err)
 			}
-			files := append([]lake.File{}, s.FilesOf(of)...)
+			listed, err := s.FilesOf(of)
+			if err != nil {
+				return fmt.Errorf("list the lake's files: %w", err)
+			}
+			files := append([]lake.File{}, listed...)
 			return c.show(files, func(w io.Writer) {
 				row(w, "DAY", "ROWS", "BYTES", "FILE")
 				for _, f := range files {

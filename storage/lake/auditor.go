@@ -31,11 +31,24 @@ type auditor struct {
 	lake    *Lake
 	report  AuditReport
 	offsets map[PartitionKey]*offsetSet
+	// compares are the checkpoints that are compared with the log, by entry.
+	compares map[int64]bool
 }
 
 func (a *auditor) run(ctx context.Context) (AuditReport, error) {
-	s := newState(a.lake.topic)
+	s, err := a.beginning()
+	if err != nil {
+		return AuditReport{}, err
+	}
 	a.report = AuditReport{Topic: s.Topic, Problems: []string{}, Partitions: []PartitionAudit{}}
+	checkpoints, err := a.lake.checkpoints()
+	if err != nil {
+		return AuditReport{}, err
+	}
+	a.compares = map[int64]bool{}
+	for _, n := range checkpoints {
+		a.compares[n] = true
+	}
 	if err := a.fold(ctx, s); err != nil {
 		return AuditReport{}, err
 	}
@@ -80,8 +93,13 @@ func (a *auditor) fold(ctx context.Context, s *State) error {
 		if err := a.unchanged(e); err != nil {
 			return err
 		}
-		if s.fold(e) {
-			a.expect(e)
+		if err := s.take(e); err != nil {
+			return err
+		}
+		if a.compares[s.Head] {
+			if err := a.agrees(s); err != nil {
+				return err
+			}
 		}
 	}
 	return fmt.Errorf("audit: %w", ctx.Err())
@@ -93,7 +111,11 @@ func (a *auditor) parse(n int64) (Entry, error) {
 	if err != nil {
 		return Entry{}, fmt.Errorf("audit: read entry %d of %s: %w", n, a.lake.topic, err)
 	}
-	return parseEntry(a.lake.topic, n, text)
+	e, err := parseEntry(a.lake.topic, n, text)
+	if err == nil && e.Kind == kindForgotten {
+		err = fmt.Errorf("%w: entry %d of %s", ErrNotKept, n, a.lake.topic)
+	}
+	return e, err
 }
 
 func (a *auditor) unchanged(e Entry) error {
@@ -109,17 +131,6 @@ func (a *auditor) problem(format string, args ...any) {
 	a.report.Problems = append(a.report.Problems, fmt.Sprintf(format, args...))
 }
 
-// expect notes which offsets an entry accounts for.
-func (a *auditor) expect(e Entry) {
-	for _, r := range e.Partitions {
-		set := a.of(PartitionKey{e.TopicID, r.Partition})
-		if off := r.End - r.Start - r.accounted(); off < -maxAstray || off > maxAstray {
-			continue // the fold has told that the sum is wrong; such an entry was not committed by us
-		}
-		set.expect(r)
-	}
-}
-
 func (a *auditor) of(k PartitionKey) *offsetSet {
 	if a.offsets[k] == nil {
 		a.offsets[k] = newOffsetSet()
@@ -130,11 +141,22 @@ func (a *auditor) of(k PartitionKey) *offsetSet {
 // files checks that the offsets in the live files are those of the log's
 // ranges, each once.
 func (a *auditor) files(ctx context.Context, s *State) error {
+	ranges, err := s.allRanges()
+	if err != nil {
+		return err
+	}
+	for _, r := range ranges {
+		a.of(PartitionKey{r.TopicID, r.Partition}).expect(r.Range)
+	}
 	for _, set := range a.offsets {
 		set.tidy()
 	}
-	for _, day := range slices.Sorted(maps.Keys(s.files)) {
-		for _, f := range s.files[day] {
+	for _, day := range s.days() {
+		files, err := s.day(day)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
 			a.report.Files++
 			a.report.Rows += f.Rows
 			if err := a.rows(ctx, f); err != nil {
@@ -142,7 +164,11 @@ func (a *auditor) files(ctx context.Context, s *State) error {
 			}
 		}
 	}
-	for _, d := range s.DeadFiles {
+	dead, err := s.deadFiles()
+	if err != nil {
+		return err
+	}
+	for _, d := range dead {
 		err := a.lake.DeadRows(ctx, d, func(rows []DeadLetter) error {
 			for _, r := range rows {
 				a.take(d.Path, PartitionKey{r.TopicID, r.Partition}, r.Offset)
@@ -220,7 +246,14 @@ func (a *auditor) strangers(ctx context.Context, s *State) error {
 	if err := a.fold(ctx, head); err != nil {
 		return err
 	}
-	listed, now := s.listed(), head.listed()
+	listed, err := s.listed()
+	if err != nil {
+		return err
+	}
+	now, err := head.listed()
+	if err != nil {
+		return err
+	}
 	for _, name := range there {
 		if listed[name] || now[name] {
 			continue

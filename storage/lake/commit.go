@@ -33,6 +33,7 @@ func (w *Writer[R]) Commit(ctx context.Context, s *Sealed) (Entry, error) {
 	if err := w.lake.settle(ctx, e.Writer, e.fileNames()); err != nil {
 		return Entry{}, fmt.Errorf("commit %s: entry %d is in the log: %w", s.entry.CommitID, e.N, err)
 	}
+	w.checkpointAfter(ctx, e.N)
 	return e, w.removeTexts(s)
 }
 
@@ -127,15 +128,18 @@ func (w *Writer[R]) link(s *Sealed, n int64) error {
 	return w.lake.disk.Link(name, entryName(w.lake.topic, n))
 }
 
-// follows checks that the entry before n is there. A writer that was frozen for
-// long could else create a number anew that was folded into a checkpoint and
-// removed; its entry is withdrawn.
+// follows checks that the entry before n is there, or that the newest checkpoint
+// ends with it. A writer that was frozen for long could else create a number
+// anew that is in a checkpoint and was removed; its entry is withdrawn.
 func (w *Writer[R]) follows(n int64) error {
 	if n == 1 {
-		return nil
-	}
-	_, err := w.lake.disk.Stat(entryName(w.lake.topic, n-1))
-	if !errors.Is(err, fs.ErrNotExist) {
+		all, err := w.lake.checkpoints()
+		if err != nil || len(all) == 0 {
+			return err
+		}
+	} else if _, err := w.lake.disk.Stat(entryName(w.lake.topic, n-1)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	} else if all, err := w.lake.checkpoints(); err != nil || len(all) > 0 && all[0] == n-1 {
 		return err
 	}
 	if err := w.lake.disk.Remove(entryName(w.lake.topic, n)); err != nil {

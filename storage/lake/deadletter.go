@@ -28,12 +28,15 @@ type DeadLetter struct {
 // commit the last offset first. day narrows it to those whose record timestamp
 // is of that day; "" takes all. A limit of 0 or less means no limit.
 func (l *Lake) DeadLetters(ctx context.Context, day Day, limit int) ([]DeadLetter, error) {
-	s, err := l.State(ctx)
-	if err != nil {
+	var files []DeadFile
+	if err := l.view(ctx, func(s *State) (err error) {
+		files, err = s.deadFiles()
+		return err
+	}); err != nil {
 		return nil, err
 	}
 	var found []DeadLetter
-	for _, f := range slices.Backward(s.DeadFiles) {
+	for _, f := range slices.Backward(files) {
 		var ofFile []DeadLetter
 		err := l.DeadRows(ctx, f, func(rows []DeadLetter) error {
 			for _, r := range rows {

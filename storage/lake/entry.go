@@ -25,6 +25,10 @@ const (
 	KindFence Kind = "fence"
 	// KindReplace takes files of one day out and puts others in their place.
 	KindReplace Kind = "replace"
+
+	// kindForgotten stands in entry 1 when entries were removed that are in a
+	// checkpoint, so that older programs do not take the log for an empty one.
+	kindForgotten Kind = "forgotten"
 )
 
 // Entry is one commit. Its number is its file's name and not in its text.

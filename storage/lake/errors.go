@@ -20,5 +20,8 @@ var (
 	// ErrBusy: another process swaps the day's folder. Try again in a while.
 	ErrBusy = errors.New("lake: another process swaps the day's folder")
 
+	// ErrNotKept: the lake as it was then is not kept any more.
+	ErrNotKept = errors.New("lake: not kept any more")
+
 	errSealed = errors.New("lake: the batch is sealed")
 )

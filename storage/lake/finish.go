@@ -19,26 +19,21 @@ func (l *Lake) Finish(ctx context.Context) error {
 	if err != nil || len(left.files) == 0 && len(left.swaps) == 0 {
 		return err
 	}
-	state, err := l.State(ctx)
-	if err != nil {
+	var state *State
+	if err := l.view(ctx, func(s *State) error {
+		state = s
+		return left.keepCommitted(s)
+	}); err != nil {
 		return err
 	}
-	swaps := slices.DeleteFunc(left.swaps, func(s swapName) bool { return state.replaced[s.day].commitID != s.commitID })
-	listed := state.listed()
-	for writer, names := range left.files {
-		names = slices.DeleteFunc(names, func(f fileName) bool { return !listed[f.final(l.topic)] })
-		if left.files[writer] = names; len(names) == 0 {
-			delete(left.files, writer)
-		}
-	}
-	if len(swaps) == 0 && len(left.files) == 0 {
+	if len(left.swaps) == 0 && len(left.files) == 0 {
 		return nil
 	}
 	// An entry that a power cut could still take must not lead to files that it cannot.
 	if err := l.syncLog(); err != nil {
 		return err
 	}
-	for _, s := range swaps {
+	for _, s := range left.swaps {
 		if err := l.finishSwap(ctx, state.replaced[s.day]); err != nil && !errors.Is(err, ErrBusy) {
 			return err
 		}
@@ -48,6 +43,27 @@ func (l *Lake) Finish(ctx context.Context) error {
 			return fmt.Errorf("finish for writer %s: %w", writer, err)
 		}
 		l.log.Info("moved committed files for another writer", "topic", l.topic, "writer", writer, "files", len(names))
+	}
+	return nil
+}
+
+// keepCommitted leaves out what the log does not list.
+func (b *leftBehind) keepCommitted(s *State) error {
+	b.swaps = slices.DeleteFunc(b.swaps, func(n swapName) bool { return s.replaced[n.day].commitID != n.commitID })
+	for writer, names := range b.files {
+		var listed []fileName
+		for _, f := range names {
+			live, err := s.isLive(f.day(), f.final(s.Topic))
+			if err != nil {
+				return err
+			}
+			if live {
+				listed = append(listed, f)
+			}
+		}
+		if b.files[writer] = listed; len(listed) == 0 {
+			delete(b.files, writer)
+		}
 	}
 	return nil
 }
@@ -99,13 +115,17 @@ func (l *Lake) isSettled(state *State, f fileName) (bool, error) {
 	if swapped, err := l.isSwapped(state, day); !swapped || err != nil {
 		return false, err
 	}
-	if !state.isLive(day, final) { // replaced since: it must not be there again
+	live, err := state.isLive(day, final)
+	if err != nil {
+		return false, err
+	}
+	if !live { // replaced since: it must not be there again
 		if err := l.removeIfThere(final); err != nil {
 			return false, err
 		}
 		return true, l.disk.SyncDir(path.Dir(final))
 	}
-	_, err := l.disk.Stat(final)
+	_, err = l.disk.Stat(final)
 	return err == nil, ignoreNotExist(err) // not there: its name came into the folder that went
 }
 
@@ -137,8 +157,12 @@ func (l *Lake) place(ctx context.Context, f fileName, writer string) error {
 		return err
 	}
 	if day := Day(f.label); f.label != deadLabel {
-		if swapped, err := l.isSwapped(state, day); err != nil || !swapped || !state.isLive(day, final) {
-			return err // finished by another and replaced since, or in the folder that goes
+		swapped, err := l.isSwapped(state, day)
+		if err != nil || !swapped {
+			return err // in the folder that goes
+		}
+		if live, err := state.isLive(day, final); err != nil || !live {
+			return err // finished by another and replaced since
 		}
 	}
 	if _, err := l.disk.Stat(final); err == nil {
@@ -203,17 +227,20 @@ func (l *Lake) writers() ([]string, error) {
 }
 
 // listed are the names of all live files.
-func (s *State) listed() map[string]bool {
-	names := make(map[string]bool, len(s.DeadFiles))
-	for _, files := range s.files {
-		for _, f := range files {
-			names[f.Path] = true
-		}
+func (s *State) listed() (map[string]bool, error) {
+	names := map[string]bool{}
+	files, err := s.sortedFiles("")
+	if err != nil {
+		return nil, err
 	}
-	for _, f := range s.DeadFiles {
+	for _, f := range files {
 		names[f.Path] = true
 	}
-	return names
+	dead, err := s.deadFiles()
+	for _, f := range dead {
+		names[f.Path] = true
+	}
+	return names, err
 }
 
 func (l *Lake) syncLog() error {

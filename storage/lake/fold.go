@@ -8,12 +8,12 @@ import (
 // fold takes the next entry into the state. A void entry (its writer was
 // fenced before) counts for nothing but its number. An entry that does not
 // follow on from the offsets before it is noted as a problem: the protocol
-// never makes one. It says whether the entry counts.
-func (s *State) fold(e Entry) bool {
+// never makes one. Of a replacement, the list of the day must be loaded.
+func (s *State) fold(e Entry) {
 	s.Head = e.N
 	w := s.writers[e.Writer]
 	if w.fenced {
-		return false
+		return
 	}
 	w.lastCommit, w.lastEntry = e.CommitID, e.N
 	s.writers[e.Writer] = w
@@ -24,10 +24,10 @@ func (s *State) fold(e Entry) bool {
 	}
 	switch e.Kind {
 	case KindFence:
-		return true
+		return
 	case KindReplace:
 		s.foldReplacement(e)
-		return true
+		return
 	}
 	s.TopicID, s.PartitionsNow = e.TopicID, max(e.PartitionsNow, s.partitionsOf(e.TopicID))
 	for _, r := range e.Partitions {
@@ -40,12 +40,11 @@ func (s *State) fold(e Entry) bool {
 		s.LastFileAt = e.CommittedAt
 	}
 	if e.DeadLetters != nil {
-		s.DeadFiles = append(s.DeadFiles, *e.DeadLetters)
+		s.dead = append(s.dead, *e.DeadLetters)
 	}
 	for _, d := range e.Days {
 		s.foldDay(d)
 	}
-	return true
 }
 
 // partitionsOf is the number of partitions known so far of a topic id: their
@@ -73,6 +72,9 @@ func (s *State) foldRange(e Entry, r Range) {
 			s.Problems = append(s.Problems, fmt.Sprintf("entry %d: partition %d of topic id %s: the gap [%d, %d) has the cause %q, which proves nothing",
 				e.N, r.Partition, e.TopicID, g.Start, g.End, g.Cause))
 		}
+	}
+	if r.isSound() {
+		s.ranges = append(s.ranges, keptRange{e.TopicID, r})
 	}
 	p.Next = max(p.Next, r.End)
 	p.Rows += r.Rows
@@ -128,6 +130,13 @@ func (s *State) foldDay(c DayCounts) {
 // accounted is how many offsets the range says something of.
 func (r Range) accounted() int64 {
 	return r.Rows + r.DeadLetters + spanOffsets(r.Tombstones) + gapOffsets(r.Gaps)
+}
+
+// isSound says whether what the range says of offsets can be gone through: an
+// edited number may say anything.
+func (r Range) isSound() bool {
+	off := r.End - r.Start - r.accounted()
+	return off >= -maxAstray && off <= maxAstray
 }
 
 func spanOffsets(spans []Span) int64 {

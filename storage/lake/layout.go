@@ -46,6 +46,14 @@ type fileName struct {
 	base  string // the commit's id
 }
 
+// day is the day whose rows it holds; "" for one of dead letters.
+func (f fileName) day() Day {
+	if f.label == deadLabel {
+		return ""
+	}
+	return Day(f.label)
+}
+
 const extension = ".parquet"
 
 // baseOf is the name of a committed file without folder and extension.

@@ -18,12 +18,12 @@ import (
 // was before, so that whoever remembers which files it has taken in never takes
 // rows in again. Rows reads such a file wherever its rows are now.
 func (l *Lake) Originals(ctx context.Context, upTo Day) ([]File, error) {
-	s, err := l.State(ctx)
+	files, err := l.Files(ctx, upTo)
 	if err != nil {
 		return nil, err
 	}
 	var all []File
-	for _, f := range s.sortedFiles(upTo) {
+	for _, f := range files {
 		all = append(all, f.originals()...)
 	}
 	slices.SortFunc(all, func(a, b File) int { return cmp.Or(cmp.Compare(a.Day, b.Day), cmp.Compare(a.Path, b.Path)) })
@@ -50,18 +50,22 @@ func (f File) originals() []File {
 
 // holder finds where the rows of a file are that was live once: the live file,
 // and the row of it with which they begin.
-func (s *State) holder(f File) (in File, first int64, ok bool) {
+func (s *State) holder(f File) (in File, first int64, ok bool, err error) {
+	files, err := s.day(f.Day)
+	if err != nil {
+		return File{}, 0, false, err
+	}
 	begins := f.sources()[0].Path // a merged file's rows stay together when it is merged again
-	for _, in := range s.files[f.Day] {
+	for _, in := range files {
 		first = 0
 		for _, src := range in.sources() {
 			if src.Path == begins {
-				return in, first, true
+				return in, first, true, nil
 			}
 			first += src.Rows
 		}
 	}
-	return File{}, 0, false
+	return File{}, 0, false, nil
 }
 
 // open opens the file on disk that has f's rows. It says which that is, and at
@@ -78,11 +82,13 @@ func (l *Lake) open(ctx context.Context, f File) (h blob.File, in File, first in
 	if h, kept := l.openKept(f); kept == nil { // as it was when it was listed
 		return h, f, first, nil
 	}
-	state, serr := l.State(ctx)
-	if serr != nil {
-		return nil, File{}, 0, serr
+	ok := false
+	if err := l.view(ctx, func(s *State) (err error) {
+		in, first, ok, err = s.holder(listed)
+		return err
+	}); err != nil {
+		return nil, File{}, 0, err
 	}
-	in, first, ok := state.holder(listed)
 	if !ok || in.Path == f.Path {
 		return nil, File{}, 0, err
 	}
@@ -93,20 +99,29 @@ func (l *Lake) open(ctx context.Context, f File) (h blob.File, in File, first in
 // openKept opens a file that was taken out, or is to be put in, in one of the
 // folders below _swap.
 func (l *Lake) openKept(f File) (blob.File, error) {
-	all, err := l.swaps()
+	name, err := l.keptAt(f)
 	if err != nil {
 		return nil, err
+	}
+	return l.disk.Open(name)
+}
+
+// keptAt is the path of such a file.
+func (l *Lake) keptAt(f File) (string, error) {
+	all, err := l.swaps()
+	if err != nil {
+		return "", err
 	}
 	for _, n := range all {
 		if n.day != f.Day {
 			continue
 		}
-		h, err := l.disk.Open(path.Join(n.path(l.topic), path.Base(f.Path)))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return h, err
+		name := path.Join(n.path(l.topic), path.Base(f.Path))
+		if _, err := l.disk.Stat(name); !errors.Is(err, fs.ErrNotExist) {
+			return name, err
 		}
 	}
-	return nil, fmt.Errorf("%s: %w", f.Path, fs.ErrNotExist)
+	return "", fmt.Errorf("%s: %w", f.Path, fs.ErrNotExist)
 }
 
 // openCommitted opens a file that the log lists. If its writer died before it

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
 )
 
 // groups says which files of a day a compaction merges, in order: runs of
@@ -187,11 +186,14 @@ func (w *Writer[R]) compact(ctx context.Context, day Day, target int64) (Compact
 	if err := w.lake.Finish(ctx); err != nil { // so that all of the day's files are where they belong
 		return Compacted{}, err
 	}
-	state, err := w.lake.State(ctx)
-	if err != nil {
+	var files []File
+	if err := w.lake.view(ctx, func(s *State) (err error) {
+		files, err = s.day(day)
+		return err
+	}); err != nil {
 		return Compacted{}, err
 	}
-	runs := groups(slices.Clone(state.files[day]), target)
+	runs := groups(files, target)
 	if len(runs) == 0 {
 		return Compacted{Day: day}, nil
 	}

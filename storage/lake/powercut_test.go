@@ -36,7 +36,7 @@ func scenario(ctx context.Context, disk blob.FS, clock *blobtest.Disk) (safe map
 	for _, step := range steps {
 		w := writers[step.writer]
 		if w == nil { // each in a process of its own
-			l := openOn(disk, clock.Now)
+			l := openEvery(disk, clock.Now, 3)
 			w = NewWriter[row](l)
 			writers[step.writer] = w
 			if err := l.Finish(ctx); err != nil {
@@ -79,7 +79,11 @@ func resume(ctx context.Context, disk *blobtest.Disk, safe map[int32]int64) erro
 	if err := noneTwice(disk); err != nil {
 		return fmt.Errorf("before anything was finished: %w", err)
 	}
-	for _, f := range state.FilesOf("") { // the log never claims a file that is not there
+	files, err := state.FilesOf("")
+	if err != nil {
+		return err
+	}
+	for _, f := range files { // the log never claims a file that is not there
 		there := false
 		for _, name := range disk.Tree() { // in its place, or on its way
 			if data, err := disk.ReadFile(name); err == nil && strings.Contains(name, baseOf(f.Path)) && checksumOf(data) == f.Checksum {

@@ -23,6 +23,7 @@ func (w *Writer[R]) replace(ctx context.Context, s *Sealed) (Entry, error) {
 	if err := w.lake.finishSwap(ctx, r); err != nil && !errors.Is(err, ErrBusy) { // busy: another finishes it for us
 		return Entry{}, fmt.Errorf("entry %d is in the log: %w", e.N, err)
 	}
+	w.checkpointAfter(ctx, e.N)
 	return e, w.removeTexts(s)
 }
 

@@ -498,7 +498,11 @@ func allInPlace(t *testing.T, l *Lake) {
 	if swapped, err := l.isSwapped(state, fifth); err != nil || !swapped {
 		return
 	}
-	for _, f := range state.FilesOf(fifth) {
+	files, err := state.FilesOf(fifth)
+	if err != nil {
+		t.Error(err)
+	}
+	for _, f := range files {
 		if _, err := l.disk.Stat(f.Path); err != nil {
 			t.Error(err)
 		}

@@ -26,7 +26,11 @@ func (s *State) admits(e *Entry, head int64) error {
 	if r.Head != head {
 		return fmt.Errorf("%w: it was planned on entry %d, the log is at entry %d", ErrStale, r.Head, head)
 	}
-	taken, err := pick(s.files[r.Day], r.Files)
+	files, err := s.day(r.Day)
+	if err != nil {
+		return err
+	}
+	taken, err := pick(files, r.Files)
 	if err != nil {
 		return err
 	}

@@ -15,14 +15,21 @@ type State struct {
 	TopicID       string // of the newest append or watermark entry; "" if there is none
 	PartitionsNow int32  // how many partitions the topic had then
 	Partitions    map[PartitionKey]Partition
-	DeadFiles     []DeadFile // in order of commit
 	Days          map[Day]DayStat
 	LastFileAt    time.Time // newest commit that put in a file of rows; zero: none
 	Problems      []string  // what no sound log holds, for the audit
 
-	files    map[Day][]File // live, in order of commit: that of their first rows
 	writers  map[string]writerState
 	replaced map[Day]replacement // the newest of each day
+
+	// Lists, in order of commit (files in that of their first rows): what is kept
+	// beside a checkpoint, and after it what has come since.
+	kept     map[string][]segment // by day, or deadList, or rangeList
+	keptAt   int64                // the entry at which the checkpoint ends; 0: there is none
+	segments *segments            // reads them
+	files    map[Day][]File
+	dead     []DeadFile
+	ranges   []keptRange
 }
 
 // PartitionKey names a partition of one incarnation of the topic.
@@ -33,13 +40,13 @@ type PartitionKey struct {
 
 // Partition is what the log holds of one partition.
 type Partition struct {
-	Next         int64 // the next offset to commit
-	Rows         int64
-	DeadLetters  int64
-	Tombstones   int64
-	GapOffsets   int64
-	MaxTimestamp time.Time // largest record timestamp; zero: no record yet
-	Watermark    time.Time // zero: not known
+	Next         int64     `json:"next"` // the next offset to commit
+	Rows         int64     `json:"rows"`
+	DeadLetters  int64     `json:"dead_letters"`
+	Tombstones   int64     `json:"tombstones"`
+	GapOffsets   int64     `json:"gap_offsets"`
+	MaxTimestamp time.Time `json:"max_timestamp,omitzero"` // largest record timestamp; zero: no record yet
+	Watermark    time.Time `json:"watermark,omitzero"`     // zero: not known
 }
 
 // DayStat sums up one UTC day of record timestamps.
@@ -112,7 +119,8 @@ func (s *State) clone() *State {
 	for day, files := range s.files {
 		c.files[day] = slices.Clip(files)
 	}
-	c.DeadFiles = slices.Clip(s.DeadFiles)
+	c.kept = maps.Clone(s.kept)
+	c.dead, c.ranges = slices.Clip(s.dead), slices.Clip(s.ranges)
 	c.Problems = slices.Clip(s.Problems)
 	c.Days = maps.Clone(s.Days)
 	c.writers = maps.Clone(s.writers)
@@ -120,33 +128,95 @@ func (s *State) clone() *State {
 	return &c
 }
 
+// day are the live files of a day, in order.
+func (s *State) day(day Day) ([]File, error) {
+	kept := s.kept[string(day)]
+	if len(kept) == 0 {
+		return s.files[day], nil
+	}
+	files, err := s.segments.day(kept)
+	return append(files, s.files[day]...), err
+}
+
+// days are the days that have live files, ascending.
+func (s *State) days() []Day {
+	var days []Day
+	for _, d := range s.sortedDays() {
+		if d.Files > 0 {
+			days = append(days, d.Day)
+		}
+	}
+	return days
+}
+
+// load takes all of a day's list into memory, so that it can be changed.
+func (s *State) load(day Day) error {
+	files, err := s.day(day)
+	if err != nil {
+		return err
+	}
+	s.files[day] = files
+	delete(s.kept, string(day))
+	return nil
+}
+
+// deadFiles are the files of dead letters, in order of commit.
+func (s *State) deadFiles() ([]DeadFile, error) {
+	if len(s.kept[deadList]) == 0 {
+		return s.dead, nil
+	}
+	kept, err := readSegments[DeadFile](s.segments, s.kept[deadList])
+	return append(kept, s.dead...), err
+}
+
+// allRanges are what the log says of offsets, as far as it is sound.
+func (s *State) allRanges() ([]keptRange, error) {
+	if len(s.kept[rangeList]) == 0 {
+		return s.ranges, nil
+	}
+	kept, err := readSegments[keptRange](s.segments, s.kept[rangeList])
+	return append(kept, s.ranges...), err
+}
+
 // FilesOf are the live files of a day, or of all days for "", by day, then path.
-func (s *State) FilesOf(day Day) []File {
+// It errs if they cannot be read: the state of a large log holds them on disk,
+// and one that is older than some checkpoints may have lost them: ask the lake
+// for its state again.
+func (s *State) FilesOf(day Day) ([]File, error) {
 	if day == "" {
 		return s.sortedFiles("")
 	}
-	return byPath(s.files[day])
+	files, err := s.day(day)
+	return byPath(files), err
 }
 
 // sortedFiles are the live files of days up to and including upTo ("" for all),
 // by day, then path.
-func (s *State) sortedFiles(upTo Day) []File {
-	var files []File
-	for _, day := range slices.Sorted(maps.Keys(s.files)) {
+func (s *State) sortedFiles(upTo Day) (all []File, err error) {
+	for _, day := range s.days() {
 		if upTo == "" || day <= upTo {
-			files = append(files, byPath(s.files[day])...)
+			files, err := s.day(day)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, byPath(files)...)
 		}
 	}
-	return files
+	return all, nil
 }
 
 func byPath(files []File) []File {
 	return slices.SortedFunc(slices.Values(files), func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
 }
 
-// isLive says whether the log lists a file of a day.
-func (s *State) isLive(day Day, name string) bool {
-	return slices.ContainsFunc(s.files[day], func(f File) bool { return f.Path == name })
+// isLive says whether the log lists a file of a day, or of dead letters for "".
+func (s *State) isLive(day Day, name string) (bool, error) {
+	if day == "" {
+		dead, err := s.deadFiles()
+		return slices.ContainsFunc(dead, func(f DeadFile) bool { return f.Path == name }), err
+	}
+	files, err := s.day(day)
+	return slices.ContainsFunc(files, func(f File) bool { return f.Path == name }), err
 }
 
 // sortedDays are the days that have rows or counts, ascending.

@@ -189,15 +189,18 @@ func ignoreNotExist(err error) error {
 // adopt gives the day's live files that lie in one folder a durable name in the
 // other too. One that is in neither is on its way, in its writer's folder.
 func (l *Lake) adopt(ctx context.Context, day Day, from, to string) error {
-	state, err := l.State(ctx)
-	if err != nil {
+	var live []File
+	if err := l.view(ctx, func(s *State) (err error) {
+		live, err = s.day(day)
+		return err
+	}); err != nil {
 		return err
 	}
 	there, err := l.names(from)
 	if err != nil {
 		return err
 	}
-	for _, f := range state.files[day] {
+	for _, f := range live {
 		base := path.Base(f.Path)
 		if !there[base] {
 			continue
