@@ -69,7 +69,11 @@ func TestRandomKills(t *testing.T) {
 		t.Fatalf("seed %d: %v", seed, err)
 	}
 	state := f.state(t)
-	t.Logf("%d kills, %d freezes, %d orderly ends; %d records in %d commits and %d files", f.kills, f.freezes, f.ends, f.records(), state.Head, len(state.Files))
+	files, err := state.FilesOf("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d kills, %d freezes, %d orderly ends; %d records in %d commits and %d files", f.kills, f.freezes, f.ends, f.records(), state.Head, len(files))
 	if state.Head < int64(kills) {
 		t.Errorf("%d commits under %d kills: they met an idle stream", state.Head, kills)
 	}

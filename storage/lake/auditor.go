@@ -164,7 +164,7 @@ func (a *auditor) files(ctx context.Context, s *State) error {
 			}
 		}
 	}
-	dead, err := s.deadFiles()
+	dead, err := s.DeadFiles()
 	if err != nil {
 		return err
 	}

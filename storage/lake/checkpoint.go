@@ -24,6 +24,7 @@ type checkpoint struct {
 	TopicID       string                `json:"topic_id"`
 	PartitionsNow int32                 `json:"partitions_now"`
 	LastFileAt    time.Time             `json:"last_file_at"`
+	LastFile      *File                 `json:"last_file,omitempty"`
 	Partitions    []checkpointPartition `json:"partitions"`
 	Days          []DayStat             `json:"days"`
 	Writers       []checkpointWriter    `json:"writers"`
@@ -67,7 +68,7 @@ func parseCheckpoint(base string) (int64, bool) {
 func (s *State) checkpoint(lists map[string][]segment) checkpoint {
 	c := checkpoint{
 		SchemaVersion: checkpointVersion, Topic: s.Topic, Head: s.Head, TopicID: s.TopicID, PartitionsNow: s.PartitionsNow,
-		LastFileAt: s.LastFileAt, Days: s.sortedDays(), Problems: s.Problems, Lists: lists,
+		LastFileAt: s.LastFileAt, LastFile: s.lastFile, Days: s.sortedDays(), Problems: s.Problems, Lists: lists,
 	}
 	for _, k := range slices.SortedFunc(maps.Keys(s.Partitions), comparePartitions) {
 		c.Partitions = append(c.Partitions, checkpointPartition{k.TopicID, k.Partition, s.Partitions[k]})
@@ -87,6 +88,7 @@ func (s *State) checkpoint(lists map[string][]segment) checkpoint {
 func (c *checkpoint) state() *State {
 	s := newState(c.Topic)
 	s.Head, s.TopicID, s.PartitionsNow, s.LastFileAt, s.Problems = c.Head, c.TopicID, c.PartitionsNow, c.LastFileAt, c.Problems
+	s.lastFile = c.LastFile
 	for _, p := range c.Partitions {
 		s.Partitions[PartitionKey{p.TopicID, p.Number}] = p.Partition
 	}

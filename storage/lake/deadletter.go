@@ -30,7 +30,7 @@ type DeadLetter struct {
 func (l *Lake) DeadLetters(ctx context.Context, day Day, limit int) ([]DeadLetter, error) {
 	var files []DeadFile
 	if err := l.view(ctx, func(s *State) (err error) {
-		files, err = s.deadFiles()
+		files, err = s.DeadFiles()
 		return err
 	}); err != nil {
 		return nil, err

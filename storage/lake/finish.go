@@ -236,7 +236,7 @@ func (s *State) listed() (map[string]bool, error) {
 	for _, f := range files {
 		names[f.Path] = true
 	}
-	dead, err := s.deadFiles()
+	dead, err := s.DeadFiles()
 	for _, f := range dead {
 		names[f.Path] = true
 	}

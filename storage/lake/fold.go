@@ -35,6 +35,7 @@ func (s *State) fold(e Entry) {
 	}
 	for _, f := range e.Files {
 		s.foldFile(f)
+		s.lastFile = &f
 	}
 	if len(e.Files) > 0 && e.CommittedAt.After(s.LastFileAt) {
 		s.LastFileAt = e.CommittedAt

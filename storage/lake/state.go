@@ -19,6 +19,8 @@ type State struct {
 	LastFileAt    time.Time // newest commit that put in a file of rows; zero: none
 	Problems      []string  // what no sound log holds, for the audit
 
+	lastFile *File // a file of rows of the newest commit that put one in; nil: none
+
 	writers  map[string]writerState
 	replaced map[Day]replacement // the newest of each day
 
@@ -160,8 +162,8 @@ func (s *State) load(day Day) error {
 	return nil
 }
 
-// deadFiles are the files of dead letters, in order of commit.
-func (s *State) deadFiles() ([]DeadFile, error) {
+// DeadFiles are the files of dead letters, in order of commit. It errs as FilesOf.
+func (s *State) DeadFiles() ([]DeadFile, error) {
 	if len(s.kept[deadList]) == 0 {
 		return s.dead, nil
 	}
@@ -212,7 +214,7 @@ func byPath(files []File) []File {
 // isLive says whether the log lists a file of a day, or of dead letters for "".
 func (s *State) isLive(day Day, name string) (bool, error) {
 	if day == "" {
-		dead, err := s.deadFiles()
+		dead, err := s.DeadFiles()
 		return slices.ContainsFunc(dead, func(f DeadFile) bool { return f.Path == name }), err
 	}
 	files, err := s.day(day)

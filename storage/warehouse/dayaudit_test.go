@@ -120,7 +120,11 @@ func (a *audited) files(t *testing.T) []lake.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.FilesOf(auditedDay)
+	files, err := s.FilesOf(auditedDay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 // TestAuditOfADay breaks each step from the lake to Gold by hand, and has the audit of the day name what was done.

@@ -46,7 +46,11 @@ func Lake(ctx context.Context, l *lake.Lake, start func(context.Context) *exec.C
 			err = fmt.Errorf("end the reading process: %w", end)
 		}
 	}()
-	for _, f := range s.FilesOf("") {
+	files, err := s.FilesOf("")
+	if err != nil {
+		return Report{}, fmt.Errorf("list the files: %w", err)
+	}
+	for _, f := range files {
 		r, err := v.file(ctx, f.Path, f.Rows)
 		if err != nil {
 			return Report{}, err
@@ -58,7 +62,11 @@ func Lake(ctx context.Context, l *lake.Lake, start func(context.Context) *exec.C
 			}
 		}
 	}
-	for _, f := range s.DeadFiles {
+	dead, err := s.DeadFiles()
+	if err != nil {
+		return Report{}, fmt.Errorf("list the files of dead letters: %w", err)
+	}
+	for _, f := range dead {
 		if _, err := v.file(ctx, f.Path, f.Rows); err != nil {
 			return Report{}, err
 		}
