@@ -221,6 +221,9 @@ func (s *State) isLive(day Day, name string) (bool, error) {
 	return slices.ContainsFunc(files, func(f File) bool { return f.Path == name }), err
 }
 
+// DayStats sums up each day that has rows, dead letters or tombstones, ascending.
+func (s *State) DayStats() []DayStat { return append([]DayStat{}, s.sortedDays()...) }
+
 // sortedDays are the days that have rows or counts, ascending.
 func (s *State) sortedDays() []DayStat {
 	return slices.SortedFunc(maps.Values(s.Days), func(a, b DayStat) int { return cmp.Compare(a.Day, b.Day) })

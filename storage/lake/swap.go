@@ -31,7 +31,7 @@ func (l *Lake) finishSwap(ctx context.Context, r replacement) error {
 	if err := l.swap(ctx, r, claimed); err != nil {
 		return fmt.Errorf("swap the folder of %s for entry %d: %w", r.day, r.entry, err)
 	}
-	l.log.Info("swapped a day's folder", "topic", l.topic, "day", r.day, "entry", r.entry)
+	l.log.Debug("swapped a day's folder", "topic", l.topic, "day", r.day, "entry", r.entry)
 	return nil
 }
 
