@@ -162,6 +162,17 @@ func (s *State) load(day Day) error {
 	return nil
 }
 
+// loadDead takes the list of dead letters' files into memory.
+func (s *State) loadDead() error {
+	dead, err := s.DeadFiles()
+	if err != nil {
+		return err
+	}
+	s.dead = dead
+	delete(s.kept, deadList)
+	return nil
+}
+
 // DeadFiles are the files of dead letters, in order of commit. It errs as FilesOf.
 func (s *State) DeadFiles() ([]DeadFile, error) {
 	if len(s.kept[deadList]) == 0 {

@@ -151,11 +151,47 @@ func (l *Lake) swap(ctx context.Context, r replacement, claimed string) error {
 	if err := l.adopt(ctx, r.day, claimed, day); err != nil {
 		return err
 	}
+	if err := l.retire(&e, claimed); err != nil {
+		return err
+	}
 	done := swapName{r.day, r.commitID, l.now().UnixMilli(), swapDone}.path(l.topic)
 	if err := l.disk.Rename(claimed, done); err != nil {
 		return err
 	}
 	return l.disk.SyncDir(path.Dir(done))
+}
+
+// retire moves files of dead letters that were taken out to what is kept, after
+// the one that takes their place is there.
+func (l *Lake) retire(e *Entry, claimed string) error {
+	if len(e.Replaces.DeadFiles) == 0 {
+		return nil
+	}
+	if e.DeadLetters != nil {
+		f := fileName{deadLabel, e.CommitID}
+		if err := l.dirs.ensure(deadFolder(l.topic)); err != nil {
+			return err
+		}
+		err := l.disk.Link(f.tmp(e.Writer), f.final(l.topic))
+		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) { // it was moved before
+			return err
+		}
+		if err := l.disk.SyncDir(deadFolder(l.topic)); err != nil {
+			return err
+		}
+	}
+	for _, name := range e.Replaces.DeadFiles {
+		if err := l.disk.Link(name, path.Join(claimed, path.Base(name))); err != nil && !errors.Is(err, fs.ErrExist) {
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return err
+		}
+		if err := l.removeIfThere(name); err != nil {
+			return err
+		}
+	}
+	return ignoreNotExist(l.disk.SyncDir(deadFolder(l.topic)))
 }
 
 // isPending says whether the day's folder is still the one from before the
