@@ -180,6 +180,7 @@ type DeadFile struct {
 	Rows     int64  `json:"rows"`
 	Bytes    int64  `json:"bytes"`
 	Checksum string `json:"checksum"`
+	Remade   bool   `json:"remade,omitempty"` // by a replay, of those of several commits
 }
 
 // DayCounts counts, for one UTC day of record timestamps, what led to no row or

@@ -161,6 +161,9 @@ func (r *replay[R]) make(ctx context.Context) error {
 	if err := s.addDead(r.letters, r.w.parquet); err != nil {
 		return err
 	}
+	if s.entry.DeadLetters != nil {
+		s.entry.DeadLetters.Remade = true
+	}
 	s.staged = false // the file of dead letters goes the way of a batch's
 	return r.w.stage(s)
 }

@@ -143,11 +143,8 @@ func (l *Lake) swap(ctx context.Context, r replacement, claimed string) error {
 			return fmt.Errorf("sync %s: %w", folder, err)
 		}
 	}
-	// A name in the folder that goes must be durable before one in the other is
-	// taken for it.
-	if err := l.disk.SyncDir(claimed); err != nil {
-		return fmt.Errorf("sync %s: %w", claimed, err)
-	}
+	// What the stream has put there meanwhile keeps its temporary name until the
+	// claim is given up.
 	if err := l.adopt(ctx, r.day, claimed, day); err != nil {
 		return err
 	}
