@@ -27,6 +27,9 @@ type Decoder[R any] struct {
 	Rows func(ctx context.Context, topicID string, was []R, places []Place, take func(rec *Record, row *R, v Verdict) error) error
 	// Transform is what makes rows of records: it is asked about dead letters.
 	Transform Transform[R]
+	// NoKeys says that the records that Rows gives have no keys: how many did not
+	// match stays as it was counted.
+	NoKeys bool
 }
 
 // Replayed is what a replay of a day did.
@@ -293,7 +296,7 @@ func (r *replay[R]) take(topicID string, rec *Record, row *R, v Verdict, out *re
 	if d := DayOf(rec.Timestamp); d != r.day {
 		return fmt.Errorf("%w: offset %d of partition %d has a timestamp of %s, the lake has it on %s", ErrCorrupt, rec.Offset, rec.Partition, d, r.day)
 	}
-	if v.KeyMismatch {
+	if v.KeyMismatch && !r.decoder.NoKeys {
 		r.keyMismatches++
 	}
 	return out.put(rec, row, v)
@@ -317,7 +320,7 @@ func (r *replay[R]) redrive(ctx context.Context) error {
 		var stay []DeadLetter
 		for _, d := range letters {
 			at := microTime(d.Timestamp)
-			if d.Field == FieldTimestamp || DayOf(at) != r.day {
+			if !hasDay(at) || DayOf(at) != r.day {
 				stay = append(stay, d)
 				continue
 			}
@@ -376,7 +379,10 @@ func (r *replay[R]) account() {
 		}
 	}
 	maps.DeleteFunc(r.counts, func(_ string, n int64) bool { return n == 0 })
-	c := DayCounts{Day: r.day, DeadLetters: r.counts, KeyMismatches: r.keyMismatches - r.stat.KeyMismatches}
+	c := DayCounts{Day: r.day, DeadLetters: r.counts, KeyMismatches: r.keyMismatches}
+	if !r.decoder.NoKeys {
+		c.KeyMismatches -= r.stat.KeyMismatches
+	}
 	if len(c.DeadLetters) > 0 || c.KeyMismatches != 0 {
 		e.Days = []DayCounts{c}
 	}
