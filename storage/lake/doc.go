@@ -18,7 +18,8 @@
 //
 // A replacement takes files of a day out and puts others in, by an entry of the
 // log too; the day's folder is then exchanged for one that was built aside, so
-// that readers see the old files or the new ones. Compact merges small files.
+// that readers see the old files or the new ones. Compact merges small files; Replay
+// makes rows of records anew.
 //
 // After every hundredth entry its writer makes a checkpoint: who starts reads the
 // newest, and the entries after it. A checkpoint refers to lists, of the files of
