@@ -95,7 +95,7 @@ func replayDays(ctx context.Context, l *lake.Lake, first, last lake.Day, decoder
 	if err != nil {
 		return nil, err
 	}
-	w := lake.NewWriter[payment.Row](l)
+	w := lake.NewWriter[payment.Row](l, lake.OfContract(payment.ContractVersion))
 	defer func() { err = errors.Join(err, w.Close()) }()
 	did = []lake.Replayed{}
 	for _, d := range days {

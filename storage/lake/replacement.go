@@ -195,6 +195,9 @@ func (s *State) foldReplay(e *Entry) {
 		p.Rows, p.DeadLetters = p.Rows+m.ToRows, p.DeadLetters-m.ToRows
 		s.Partitions[PartitionKey{m.TopicID, m.Partition}] = p
 	}
+	if n := len(e.Files); s.lastFile != nil && slices.Contains(r.Files, s.lastFile.Path) && n > 0 { // it will be collected, and was the one to ask
+		s.lastFile = &e.Files[n-1]
+	}
 	if len(r.DeadFiles) > 0 {
 		s.dead = slices.DeleteFunc(slices.Clone(s.dead), func(f DeadFile) bool { return slices.Contains(r.DeadFiles, f.Path) })
 	}

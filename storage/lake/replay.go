@@ -243,6 +243,13 @@ func (r *replay[R]) add(f *remade[R], late int64) error {
 
 // again makes the rows of a file anew.
 func (r *replay[R]) again(ctx context.Context, f File, out *remade[R]) error {
+	found, err := r.w.lake.contractIn(ctx, f)
+	if err != nil {
+		return err
+	}
+	if diff := r.w.contract.Differences(found); len(diff) > 0 { // a younger program's: it would lose what this one does not know
+		return &ContractError{f.Path, diff}
+	}
 	places := make([]Place, 0, f.Rows)
 	if err := Rows(ctx, r.w.lake, f, func(p []Place) error {
 		places = append(places, p...)
