@@ -33,7 +33,7 @@ var tiny = sizes{
 	fanRuns: 3, chainRuns: 5, oneByOne: 2, triggers: 5, startDAGs: 3, idleSettle: time.Millisecond, idleWatch: 100 * time.Millisecond,
 	minutelyDAGs: 20, minutelySchedule: "@every 2s", minutelyPeriod: 2 * time.Second, minutelyPeriods: 1, virtualFor: time.Millisecond, mapped: 20, logged: 1 << 20,
 	snapshotWaves: 2, snapshotRuns: 4, probeRuns: 10, pastRuns: 120, pastFan: 2, pastChain: 2, pastTriggers: 3, pastRounds: 1,
-	jobs: 100, hops: 3, commits: 3, ingested: 600, loaded: 600,
+	jobs: 100, hops: 3, commits: 3, ingested: 600, loaded: 600, entries: 300,
 }
 
 // Every benchmark runs, balances its books and tells finite figures, of which those with a key have names of their own.

@@ -50,6 +50,7 @@ var benchmarks = []benchmark{
 	{"load", 3, load},
 	{"copy", 3, rawCopy},
 	{"ingest", 1, ingestion},
+	{"restart", 1, restart},
 }
 
 func names() []string {

@@ -10,7 +10,7 @@ import (
 
 func (c *command) lake() *cobra.Command {
 	l := group("lake", "Look at the bronze lake and prove it whole")
-	l.AddCommand(c.lakeStatus(), c.lakeDays(), c.lakeFiles(), c.lakeAudit(), c.lakeVerify(), c.lakeRead(), c.lakeDeadLetters(), c.lakeCompact())
+	l.AddCommand(c.lakeStatus(), c.lakeDays(), c.lakeFiles(), c.lakeAudit(), c.lakeVerify(), c.lakeRead(), c.lakeDeadLetters(), c.lakeCompact(), c.lakeReplay())
 	return l
 }
 
@@ -53,17 +53,19 @@ func (c *command) lakeStatus() *cobra.Command {
 }
 
 func (c *command) lakeDays() *cobra.Command {
-	return c.reads(&cobra.Command{
-		Use: "days", Short: "What the lake has of each day", Example: "  tidemill lake days --json", Args: arguments(),
+	var asOf int64
+	cmd := &cobra.Command{
+		Use: "days", Short: "What the lake has of each day", Example: "  tidemill lake days --as-of 1200 --json", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := c.openLake()
 			if err != nil {
 				return err
 			}
-			days, err := l.Days(cmd.Context())
+			s, err := stateAsOf(cmd, l, asOf)
 			if err != nil {
-				return err
+				return fmt.Errorf("list the lake's days: %w", err)
 			}
+			days := s.DayStats()
 			return c.show(days, func(w io.Writer) {
 				row(w, "DAY", "FILES", "ROWS", "BYTES", "DEAD LETTERS")
 				for _, d := range days {
@@ -71,5 +73,7 @@ func (c *command) lakeDays() *cobra.Command {
 				}
 			})
 		},
-	})
+	}
+	asOfFlag(cmd, &asOf)
+	return c.reads(cmd)
 }

@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -77,5 +79,61 @@ func TestLakeCompact(t *testing.T) {
 		if code, _, errOut := tidemill(t, env, append([]string{"lake", "compact"}, args...)...); code != exitUsage || !strings.Contains(errOut, args[0]) {
 			t.Errorf("lake compact %v ended %d: %s", args, code, errOut)
 		}
+	}
+}
+
+func TestLakeAsOf(t *testing.T) {
+	root := smallFiles(t, 4)
+	env := map[string]string{"TIDEMILL_LAKE": root}
+	files := func(args ...string) (paths []string, code int, errOut string) {
+		t.Helper()
+		code, out, errOut := tidemill(t, env, append([]string{"lake", "files", "--json", "--day", "2024-01-05"}, args...)...)
+		var list []lake.File
+		if code == exitDone {
+			if err := json.Unmarshal([]byte(out), &list); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, f := range list {
+			paths = append(paths, f.Path)
+			if _, err := os.Stat(filepath.Join(root, f.Path)); err != nil {
+				t.Error(err)
+			}
+		}
+		return paths, code, errOut
+	}
+	before, _, _ := files()
+	if code, _, errOut := tidemill(t, env, "lake", "compact"); code != exitDone {
+		t.Fatal(errOut)
+	}
+	if now, _, _ := files(); len(now) != 1 {
+		t.Errorf("after the compaction: %v", now)
+	}
+	then, _, _ := files("--as-of", "4")
+	if len(before) != 4 || len(then) != 4 || !strings.HasPrefix(then[0], "_swap/") || filepath.Base(then[3]) != filepath.Base(before[3]) {
+		t.Errorf("as of the entry before: %v, it was %v", then, before)
+	}
+	if two, _, _ := files("--as-of", "2"); len(two) != 2 {
+		t.Errorf("as of entry 2: %v", two)
+	}
+	for asOf, want := range map[string]string{"4": `"files": 4`, "5": `"files": 1`} {
+		if code, out, _ := tidemill(t, env, "lake", "days", "--json", "--as-of", asOf); code != exitDone || !strings.Contains(out, want) {
+			t.Errorf("days as of %s ended %d: %s", asOf, code, out)
+		}
+	}
+	for _, command := range []string{"days", "files"} {
+		if code, _, errOut := tidemill(t, env, "lake", command, "--as-of", "9"); code != exitFailed || !strings.Contains(errOut, "the log ends at entry 5") {
+			t.Errorf("%s as of an entry to come ended %d: %s", command, code, errOut)
+		}
+	}
+	later, err := lake.Open(root, "transactions", lake.WithClock(func() time.Time { return time.Now().Add(2 * lake.KeepReplaced) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := later.CollectReplaced(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, code, errOut := files("--as-of", "4"); code != exitFailed || !strings.Contains(errOut, "not kept any more") {
+		t.Errorf("after the old files were collected it ended %d: %s", code, errOut)
 	}
 }

@@ -39,12 +39,7 @@ func (c *command) lakeFiles() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var s *lake.State
-			if cmd.Flags().Changed("as-of") {
-				s, err = l.StateAt(cmd.Context(), asOf)
-			} else {
-				s, err = l.State(cmd.Context())
-			}
+			s, err := stateAsOf(cmd, l, asOf)
 			if err != nil {
 				return fmt.Errorf("list the lake's files: %w", err)
 			}
@@ -53,6 +48,11 @@ func (c *command) lakeFiles() *cobra.Command {
 				return fmt.Errorf("list the lake's files: %w", err)
 			}
 			files := append([]lake.File{}, listed...)
+			for i := range files {
+				if files[i].Path, err = l.Where(cmd.Context(), files[i]); err != nil {
+					return fmt.Errorf("list the lake's files: %w", err)
+				}
+			}
 			return c.show(files, func(w io.Writer) {
 				row(w, "DAY", "ROWS", "BYTES", "FILE")
 				for _, f := range files {
@@ -62,8 +62,27 @@ func (c *command) lakeFiles() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&day, "day", "", "only this day's (default: all)")
-	cmd.Flags().Int64Var(&asOf, "as-of", 0, "as the lake was at this entry of its log (default: now)")
+	asOfFlag(cmd, &asOf)
 	return c.reads(cmd)
+}
+
+func asOfFlag(cmd *cobra.Command, asOf *int64) {
+	cmd.Flags().Int64Var(asOf, "as-of", 0, "as the lake was at this entry of its log, while it is kept (default: now)")
+}
+
+// stateAsOf is the lake's state at the entry that the flag names, or now.
+func stateAsOf(cmd *cobra.Command, l *lake.Lake, asOf int64) (*lake.State, error) {
+	if !cmd.Flags().Changed("as-of") {
+		return l.State(cmd.Context())
+	}
+	if asOf < 0 {
+		return nil, usage("--as-of %d: entries are numbered from 1; 0 is the lake before the first", asOf)
+	}
+	s, err := l.StateAt(cmd.Context(), asOf)
+	if err != nil {
+		return nil, fmt.Errorf("the lake as it was at entry %d: %w", asOf, err)
+	}
+	return s, nil
 }
 
 // deadLetterJSON is a dead letter for other programs. Key and value are in base64, as they came; null: none.

@@ -179,3 +179,46 @@ func TestDeadLettersOfAnyTimestamp(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+func TestLakeReplay(t *testing.T) {
+	env := lakeOf(t, func(rec *lake.Record, into *payment.Row) lake.Verdict {
+		v := ingest.Payments(rec, into)
+		into.Amount *= 100
+		return v
+	})
+	if code, _, _ := tidemill(t, env, "lake", "audit", "--deep"); code != exitFailed {
+		t.Fatalf("the deep audit ended %d", code)
+	}
+	replay := func(args ...string) (int, string, string) {
+		t.Helper()
+		return tidemill(t, env, append([]string{"lake", "replay", "--from", "2024-01-01", "--to", "2024-01-31"}, args...)...)
+	}
+	code, out, errOut := replay("--json")
+	var did []lake.Replayed
+	if err := json.Unmarshal([]byte(out), &did); code != exitDone || err != nil || len(did) != 1 || did[0].Generation != 1 || did[0].Rows != 2 || did[0].DeadLetters != 1 {
+		t.Errorf("it ended %d: %s%s (%v)", code, out, errOut, err)
+	}
+	if !strings.Contains(errOut, "2024-01-05: generation 1, 2 rows, 1 dead letters") {
+		t.Errorf("it tells %s", errOut)
+	}
+	if code, out, errOut := tidemill(t, env, "lake", "audit", "--deep"); code != exitDone || !strings.Contains(out, "clean") {
+		t.Errorf("the deep audit ended %d: %s%s", code, out, errOut)
+	}
+	if code, out, errOut := replay("--source", "lake"); code != exitDone || !strings.Contains(out, "1 days replayed") || !strings.Contains(errOut, "generation 2") {
+		t.Errorf("of the lake it ended %d: %s%s", code, out, errOut)
+	}
+	if code, out, _ := tidemill(t, env, "lake", "days", "--json"); code != exitDone || !strings.Contains(out, `"generation": 2`) {
+		t.Errorf("lake days ended %d: %s", code, out)
+	}
+	for want, args := range map[string][]string{
+		"--source": {"--source", "files"}, "--from": {"--from", "x"}, "--to": {"--to", ""}, "lies after": {"--from", "2024-02-01"},
+	} {
+		if code, _, errOut := replay(args...); code != exitUsage || !strings.Contains(errOut, want) {
+			t.Errorf("lake replay %v ended %d: %s", args, code, errOut)
+		}
+	}
+	delete(env, "TIDEMILL_KAFKA_BROKERS")
+	if code, _, errOut := replay(); code != exitUsage || !strings.Contains(errOut, "TIDEMILL_KAFKA_BROKERS") {
+		t.Errorf("without brokers it ended %d: %s", code, errOut)
+	}
+}

@@ -3,7 +3,6 @@ package lake
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -125,11 +124,7 @@ func (c *Chunk[R]) accept(rec *Record, day Day, n int, v Verdict) {
 }
 
 func (c *Chunk[R]) kill(rec *Record, v Verdict) {
-	c.dead = append(c.dead, DeadLetter{
-		Key: slices.Clone(rec.Key), Value: slices.Clone(rec.Value), Topic: c.topic, TopicID: c.topicID,
-		Partition: rec.Partition, Offset: rec.Offset, Timestamp: timeMicros(rec.Timestamp), IngestedAt: timeMicros(rec.IngestedAt),
-		Field: strings.Clone(v.Field), Reason: strings.Clone(v.Reason), // they may be parts of the record, or of a batch of them
-	})
+	c.dead = append(c.dead, deadLetter(c.topic, c.topicID, rec, v))
 	counts := c.count(rec)
 	if counts.DeadLetters == nil {
 		counts.DeadLetters = map[string]int64{}

@@ -47,6 +47,7 @@ type younger struct {
 	Partition int32   `parquet:"kafka_partition"`
 	Offset    int64   `parquet:"kafka_offset,delta"`
 	Timestamp int64   `parquet:"kafka_timestamp,timestamp(microsecond:utc)"`
+	Ingested  int64   `parquet:"ingestion_timestamp,timestamp(microsecond:utc)"`
 }
 
 type shrunk struct {
@@ -59,7 +60,7 @@ func toYounger(rec *Record, into *younger) Verdict {
 	var r row
 	v := toRow(rec, &r)
 	note := "new"
-	*into = younger{&note, r.Text, r.Partition, r.Offset, r.Timestamp}
+	*into = younger{&note, r.Text, r.Partition, r.Offset, r.Timestamp, r.Ingested}
 	return v
 }
 
@@ -127,6 +128,10 @@ func TestRowsOfAnotherContract(t *testing.T) {
 		if _, err := NewWriter[younger](openOn(disk, disk.Now), OfContract(2)).Compact(t.Context(), day, DefaultTarget); err != nil {
 			t.Error(err)
 		}
+	}
+	old := openOn(disk, disk.Now)
+	if _, err := NewWriter[row](old, OfContract(1)).Replay(t.Context(), filesOf(t, l)[0].Day, src.decoder(toRow)); err == nil || !strings.Contains(err.Error(), "column note") {
+		t.Errorf("a replay by an old program: %v", err)
 	}
 	if merged == 0 {
 		t.Error("an old program merged files, and lost a column")

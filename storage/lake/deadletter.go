@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // DeadLetter is a record that broke the topic's contract, as it is kept in
@@ -22,6 +23,15 @@ type DeadLetter struct {
 	IngestedAt int64  `parquet:"ingestion_timestamp,timestamp(microsecond:utc)"`
 	Field      string `parquet:"field,dict"` // of the contract; "" if the record as a whole is broken
 	Reason     string `parquet:"reason,dict"`
+}
+
+// deadLetter is a record that broke the contract, with a copy of its bytes.
+func deadLetter(topic, topicID string, rec *Record, v Verdict) DeadLetter {
+	return DeadLetter{
+		Key: slices.Clone(rec.Key), Value: slices.Clone(rec.Value), Topic: topic, TopicID: topicID,
+		Partition: rec.Partition, Offset: rec.Offset, Timestamp: timeMicros(rec.Timestamp), IngestedAt: timeMicros(rec.IngestedAt),
+		Field: strings.Clone(v.Field), Reason: strings.Clone(v.Reason), // they may be parts of the record, or of a batch of them
+	}
 }
 
 // DeadLetters lists up to limit dead letters, the newest commit first, within a

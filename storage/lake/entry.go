@@ -57,7 +57,19 @@ type Replaces struct {
 	Head   int64    `json:"head"`
 	Day    Day      `json:"day"`
 	Reason Reason   `json:"reason"`
-	Files  []string `json:"files"` // paths of the files that it takes out
+	Files  []string `json:"files"` // paths of the files of rows that it takes out
+
+	// Of a replay only. The days of the entry are the changes of its day's counts.
+	DeadFiles []string `json:"dead_files,omitempty"` // paths of the files of dead letters that it takes out
+	Moves     []Move   `json:"moves,omitempty"`
+}
+
+// Move is how many of a partition's dead letters became rows; fewer than 0: so
+// many rows became dead letters.
+type Move struct {
+	TopicID   string `json:"topic_id"`
+	Partition int32  `json:"partition"`
+	ToRows    int64  `json:"to_rows"`
 }
 
 // Reason is what a replacement is for.
@@ -67,6 +79,8 @@ type Reason string
 const (
 	// ReasonCompact merges files: the same rows in the same order.
 	ReasonCompact Reason = "compact"
+	// ReasonReplay makes rows anew of the records, and raises the day's generation.
+	ReasonReplay Reason = "replay"
 )
 
 // Range is what a commit says of one partition: every offset in [Start, End) is
@@ -166,6 +180,7 @@ type DeadFile struct {
 	Rows     int64  `json:"rows"`
 	Bytes    int64  `json:"bytes"`
 	Checksum string `json:"checksum"`
+	Remade   bool   `json:"remade,omitempty"` // by a replay, of those of several commits
 }
 
 // DayCounts counts, for one UTC day of record timestamps, what led to no row or

@@ -121,7 +121,9 @@ func (s *State) foldDay(c DayCounts) {
 			sum = map[string]int64{}
 		}
 		for field, n := range c.DeadLetters {
-			sum[field] += n
+			if sum[field] += n; sum[field] == 0 {
+				delete(sum, field)
+			}
 		}
 		d.DeadLetters = sum
 	}

@@ -129,6 +129,11 @@ func (s *State) take(e Entry) error {
 		if err := s.load(e.Replaces.Day); err != nil {
 			return err
 		}
+		if e.Replaces.Reason == ReasonReplay {
+			if err := s.loadDead(); err != nil {
+				return err
+			}
+		}
 	}
 	s.fold(e)
 	return nil

@@ -151,8 +151,8 @@ type life func(ctx context.Context, disk blob.FS, clock *blobtest.Disk) (safe ma
 
 // cutEverywhere runs the scenario once for each step at which it can be cut,
 // and each kind of cut, and returns the first failure. spoil may take a
-// protection out.
-func cutEverywhere(ctx context.Context, scenario life, spoil func(blob.FS) blob.FS) (cuts int, err error) {
+// protection out; before is done on what is left, before anything is checked.
+func cutEverywhere(ctx context.Context, scenario life, before func(context.Context, *blobtest.Disk) error, spoil func(blob.FS) blob.FS) (cuts int, err error) {
 	for n := 0; ; n++ {
 		done := false
 		for _, kind := range kindsOfCut {
@@ -168,6 +168,9 @@ func cutEverywhere(ctx context.Context, scenario life, spoil func(blob.FS) blob.
 				return n, fmt.Errorf("cut at step %d, %s: %w", n, kind.name, err)
 			}
 			after.Advance(3 * time.Hour)
+			if err := before(ctx, after); err != nil {
+				return n, fmt.Errorf("cut at step %d, %s: %w", n, kind.name, err)
+			}
 			if err := resume(ctx, after, safe); err != nil {
 				return n, fmt.Errorf("cut at step %d, %s: %w", n, kind.name, err)
 			}
@@ -182,12 +185,18 @@ func cutEverywhere(ctx context.Context, scenario life, spoil func(blob.FS) blob.
 	}
 }
 
+func nothing(context.Context, *blobtest.Disk) error { return nil }
+
 func TestCutAtEveryStep(t *testing.T) {
 	t.Parallel()
-	for name, scenario := range map[string]life{"commits": scenario, "compaction": replaceScenario} {
+	for name, scenario := range map[string]life{"commits": scenario, "compaction": replaceScenario, "replay": replayScenario} {
+		before := nothing
+		if name == "replay" {
+			before = replayed
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cuts, err := cutEverywhere(t.Context(), scenario, func(disk blob.FS) blob.FS { return disk })
+			cuts, err := cutEverywhere(t.Context(), scenario, before, func(disk blob.FS) blob.FS { return disk })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,7 +237,7 @@ func TestEachSyncIsNeeded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := cutEverywhere(t.Context(), scenario, func(disk blob.FS) blob.FS { return lying{disk, skip} })
+			_, err := cutEverywhere(t.Context(), scenario, nothing, func(disk blob.FS) blob.FS { return lying{disk, skip} })
 			if err == nil {
 				t.Error("nothing is wrong without the sync")
 			}

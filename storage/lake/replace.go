@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 )
 
 // replace commits a sealed replacement and swaps its day's folder. On ErrStale,
@@ -22,6 +23,11 @@ func (w *Writer[R]) replace(ctx context.Context, s *Sealed) (Entry, error) {
 	r := replacement{day: e.Replaces.Day, entry: e.N, commitID: e.CommitID, writer: e.Writer, at: e.CommittedAt}
 	if err := w.lake.finishSwap(ctx, r); err != nil && !errors.Is(err, ErrBusy) { // busy: another finishes it for us
 		return Entry{}, fmt.Errorf("entry %d is in the log: %w", e.N, err)
+	}
+	if e.DeadLetters != nil {
+		if err := w.lake.settle(ctx, w.id, []fileName{{deadLabel, e.CommitID}}); err != nil {
+			return Entry{}, fmt.Errorf("entry %d is in the log: %w", e.N, err)
+		}
 	}
 	w.checkpointAfter(ctx, e.N)
 	return e, w.removeTexts(s)
@@ -46,7 +52,7 @@ func (w *Writer[R]) plan(ctx context.Context, state *State, s *Sealed) error {
 	if !swapped {
 		return ErrBusy
 	}
-	for _, name := range r.Files {
+	for _, name := range slices.Concat(r.Files, r.DeadFiles) {
 		if _, err := l.disk.Stat(name); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%w: %s is not there", ErrCorrupt, name)
 		} else if err != nil {

@@ -39,8 +39,15 @@ func (s *State) admits(e *Entry, head int64) error {
 			return fmt.Errorf("%w: the replacement is of %s, it puts in %s of %s", ErrCorrupt, r.Day, f.Path, f.Day)
 		}
 	}
-	if r.Reason == ReasonCompact {
+	switch r.Reason {
+	case ReasonCompact:
 		return sameRows(taken, e.Files)
+	case ReasonReplay:
+		dead, err := s.DeadFiles()
+		if err != nil {
+			return err
+		}
+		return sameRecords(taken, dead, e, s.Days[r.Day].Generation+1)
 	}
 	return fmt.Errorf("%w: a replacement for no reason that is known: %q", ErrCorrupt, r.Reason)
 }
@@ -93,6 +100,38 @@ func sameRows(taken, put []File) error {
 	return nil
 }
 
+// sameRecords says whether what a replay puts in accounts for as many records as
+// what it takes out, and is of the next generation.
+func sameRecords(taken []File, dead []DeadFile, e *Entry, generation int) error {
+	var rows, letters, moved int64
+	for _, f := range e.Files {
+		rows += f.Rows
+		if f.Generation != generation {
+			return fmt.Errorf("%w: %s is of generation %d, the day's next is %d", ErrStale, f.Path, f.Generation, generation)
+		}
+	}
+	for _, f := range taken {
+		rows -= f.Rows
+	}
+	for _, name := range e.Replaces.DeadFiles {
+		i := slices.IndexFunc(dead, func(d DeadFile) bool { return d.Path == name })
+		if i < 0 {
+			return fmt.Errorf("%w: %s", ErrStale, name)
+		}
+		letters -= dead[i].Rows
+	}
+	if e.DeadLetters != nil {
+		letters += e.DeadLetters.Rows
+	}
+	for _, m := range e.Replaces.Moves {
+		moved += m.ToRows
+	}
+	if rows != moved || letters != -moved {
+		return fmt.Errorf("%w: the replay makes %d rows and %d dead letters more, and says that %d dead letters became rows", ErrCorrupt, rows, letters, moved)
+	}
+	return nil
+}
+
 // sources are the files as they were committed first whose rows the file has.
 func (f *File) sources() []Source {
 	if len(f.Sources) > 0 {
@@ -133,7 +172,36 @@ func (s *State) foldReplacement(e Entry) {
 		s.countFile(f, 1)
 		day = append(day, f)
 	}
+	if r.Reason == ReasonReplay {
+		s.foldReplay(&e)
+	}
 	slices.SortStableFunc(day, func(a, b File) int { return cmp.Compare(a.order(), b.order()) })
 	s.files[r.Day] = day
 	s.replaced[r.Day] = replacement{day: r.Day, entry: e.N, commitID: e.CommitID, writer: e.Writer, at: e.CommittedAt}
+}
+
+// foldReplay takes in what a replay changes beside files of rows.
+func (s *State) foldReplay(e *Entry) {
+	r := e.Replaces
+	d := s.Days[r.Day]
+	d.Day = r.Day
+	d.Generation++
+	s.Days[r.Day] = d
+	for _, c := range e.Days {
+		s.foldDay(c)
+	}
+	for _, m := range r.Moves {
+		p := s.Partitions[PartitionKey{m.TopicID, m.Partition}]
+		p.Rows, p.DeadLetters = p.Rows+m.ToRows, p.DeadLetters-m.ToRows
+		s.Partitions[PartitionKey{m.TopicID, m.Partition}] = p
+	}
+	if n := len(e.Files); s.lastFile != nil && slices.Contains(r.Files, s.lastFile.Path) && n > 0 { // it will be collected, and was the one to ask
+		s.lastFile = &e.Files[n-1]
+	}
+	if len(r.DeadFiles) > 0 {
+		s.dead = slices.DeleteFunc(slices.Clone(s.dead), func(f DeadFile) bool { return slices.Contains(r.DeadFiles, f.Path) })
+	}
+	if e.DeadLetters != nil {
+		s.dead = append(slices.Clip(s.dead), *e.DeadLetters)
+	}
 }

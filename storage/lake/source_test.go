@@ -24,6 +24,7 @@ type row struct {
 	Partition int32  `parquet:"kafka_partition"`
 	Offset    int64  `parquet:"kafka_offset,delta"`
 	Timestamp int64  `parquet:"kafka_timestamp,timestamp(microsecond:utc)"`
+	Ingested  int64  `parquet:"ingestion_timestamp,timestamp(microsecond:utc)"`
 }
 
 func toRow(rec *Record, into *row) Verdict {
@@ -31,7 +32,7 @@ func toRow(rec *Record, into *row) Verdict {
 	if strings.HasPrefix(text, "broken") {
 		return Verdict{Broken: true, Field: "text", Reason: "is broken"}
 	}
-	*into = row{Text: text, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp.UnixMicro()}
+	*into = row{Text: text, Partition: rec.Partition, Offset: rec.Offset, Timestamp: rec.Timestamp.UnixMicro(), Ingested: rec.IngestedAt.UnixMicro()}
 	return Verdict{EventTime: rec.Timestamp}
 }
 

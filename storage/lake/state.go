@@ -162,6 +162,17 @@ func (s *State) load(day Day) error {
 	return nil
 }
 
+// loadDead takes the list of dead letters' files into memory.
+func (s *State) loadDead() error {
+	dead, err := s.DeadFiles()
+	if err != nil {
+		return err
+	}
+	s.dead = dead
+	delete(s.kept, deadList)
+	return nil
+}
+
 // DeadFiles are the files of dead letters, in order of commit. It errs as FilesOf.
 func (s *State) DeadFiles() ([]DeadFile, error) {
 	if len(s.kept[deadList]) == 0 {
@@ -220,6 +231,9 @@ func (s *State) isLive(day Day, name string) (bool, error) {
 	files, err := s.day(day)
 	return slices.ContainsFunc(files, func(f File) bool { return f.Path == name }), err
 }
+
+// DayStats sums up each day that has rows, dead letters or tombstones, ascending.
+func (s *State) DayStats() []DayStat { return append([]DayStat{}, s.sortedDays()...) }
 
 // sortedDays are the days that have rows or counts, ascending.
 func (s *State) sortedDays() []DayStat {

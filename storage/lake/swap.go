@@ -31,7 +31,7 @@ func (l *Lake) finishSwap(ctx context.Context, r replacement) error {
 	if err := l.swap(ctx, r, claimed); err != nil {
 		return fmt.Errorf("swap the folder of %s for entry %d: %w", r.day, r.entry, err)
 	}
-	l.log.Info("swapped a day's folder", "topic", l.topic, "day", r.day, "entry", r.entry)
+	l.log.Debug("swapped a day's folder", "topic", l.topic, "day", r.day, "entry", r.entry)
 	return nil
 }
 
@@ -143,12 +143,12 @@ func (l *Lake) swap(ctx context.Context, r replacement, claimed string) error {
 			return fmt.Errorf("sync %s: %w", folder, err)
 		}
 	}
-	// A name in the folder that goes must be durable before one in the other is
-	// taken for it.
-	if err := l.disk.SyncDir(claimed); err != nil {
-		return fmt.Errorf("sync %s: %w", claimed, err)
-	}
+	// What the stream has put there meanwhile keeps its temporary name until the
+	// claim is given up.
 	if err := l.adopt(ctx, r.day, claimed, day); err != nil {
+		return err
+	}
+	if err := l.retire(&e, claimed); err != nil {
 		return err
 	}
 	done := swapName{r.day, r.commitID, l.now().UnixMilli(), swapDone}.path(l.topic)
@@ -156,6 +156,39 @@ func (l *Lake) swap(ctx context.Context, r replacement, claimed string) error {
 		return err
 	}
 	return l.disk.SyncDir(path.Dir(done))
+}
+
+// retire moves files of dead letters that were taken out to what is kept, after
+// the one that takes their place is there.
+func (l *Lake) retire(e *Entry, claimed string) error {
+	if len(e.Replaces.DeadFiles) == 0 {
+		return nil
+	}
+	if e.DeadLetters != nil {
+		f := fileName{deadLabel, e.CommitID}
+		if err := l.dirs.ensure(deadFolder(l.topic)); err != nil {
+			return err
+		}
+		err := l.disk.Link(f.tmp(e.Writer), f.final(l.topic))
+		if err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, fs.ErrNotExist) { // it was moved before
+			return err
+		}
+		if err := l.disk.SyncDir(deadFolder(l.topic)); err != nil {
+			return err
+		}
+	}
+	for _, name := range e.Replaces.DeadFiles {
+		if err := l.disk.Link(name, path.Join(claimed, path.Base(name))); err != nil && !errors.Is(err, fs.ErrExist) {
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return err
+		}
+		if err := l.removeIfThere(name); err != nil {
+			return err
+		}
+	}
+	return ignoreNotExist(l.disk.SyncDir(deadFolder(l.topic)))
 }
 
 // isPending says whether the day's folder is still the one from before the

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +36,14 @@ type rowPlace struct {
 	IngestedAt int64 `parquet:"ingestion_timestamp"`
 }
 
-// readHeld reads the files of a commit.
+// readHeld reads what the lake has of a commit's offsets.
 func readHeld[R any](ctx context.Context, l *lake.Lake, e lake.Entry) (*held[R], error) {
+	files, dead, err := l.Contents(ctx, e)
+	if err != nil {
+		return nil, err
+	}
 	h := &held[R]{rows: map[position]heldRow[R]{}, dead: map[position]lake.DeadLetter{}}
-	for _, f := range e.Files {
+	for _, f := range files {
 		places := make([]rowPlace, 0, f.Rows)
 		err := lake.Rows(ctx, l, f, func(rows []rowPlace) error {
 			places = append(places, rows...)
@@ -49,8 +54,9 @@ func readHeld[R any](ctx context.Context, l *lake.Lake, e lake.Entry) (*held[R],
 		}
 		err = lake.Rows(ctx, l, f, func(rows []R) error {
 			for i, row := range rows {
-				at := places[i]
-				h.rows[position{at.Partition, at.Offset}] = heldRow[R]{row, time.UnixMicro(at.IngestedAt).UTC()}
+				if at := places[i]; covers(e, at.Partition, at.Offset) {
+					h.rows[position{at.Partition, at.Offset}] = heldRow[R]{row, time.UnixMicro(at.IngestedAt).UTC()}
+				}
 			}
 			places = places[len(rows):]
 			return nil
@@ -59,14 +65,26 @@ func readHeld[R any](ctx context.Context, l *lake.Lake, e lake.Entry) (*held[R],
 			return nil, err
 		}
 	}
-	if e.DeadLetters == nil {
-		return h, nil
-	}
-	return h, l.DeadRows(ctx, *e.DeadLetters, func(rows []lake.DeadLetter) error {
-		for _, d := range rows {
-			h.dead[position{d.Partition, d.Offset}] = d
+	for _, f := range dead {
+		err := l.DeadRows(ctx, f, func(rows []lake.DeadLetter) error {
+			for _, d := range rows {
+				if d.TopicID == e.TopicID && covers(e, d.Partition, d.Offset) {
+					h.dead[position{d.Partition, d.Offset}] = d
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
 		}
-		return nil
+	}
+	return h, nil
+}
+
+// covers says whether a commit accounts for an offset.
+func covers(e lake.Entry, partition int32, offset int64) bool {
+	return slices.ContainsFunc(e.Partitions, func(r lake.Range) bool {
+		return r.Partition == partition && r.Start <= offset && offset < r.End
 	})
 }
 
