@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -142,7 +143,11 @@ func runNodes(ctx context.Context, r *Runner, inv Invocation) (Result, error) {
 		}
 	}
 	rep := newReporter(ctx, taskIDs(planned))
-	inv.Observe = rep.observe
+	kept := newAttachments(ctx, redactor(r.project.environment(os.LookupEnv, inv.Env)))
+	inv.Observe = func(e NodeEvent) {
+		kept.keep(e)
+		rep.observe(e)
+	}
 	res, err := r.Run(rep.ctx, inv)
 	if rerr := rep.close(); rerr != nil {
 		return res, errors.Join(rerr, err)
