@@ -36,6 +36,7 @@ type Runner struct {
 	parsedMu sync.Mutex
 	parsed   *Manifest // of the fingerprint
 	print    string
+	selected selected
 }
 
 // NewRunner checks the project and returns a runner for it. It starts nothing. The caller closes it.

@@ -139,8 +139,8 @@ func find(v engine.RunView, task string, index int) (*taskData, error) {
 	if q := d.Task.Question; q != nil && d.Task.Runner == "" {
 		d.Asked = &questionLine{QuestionRow: *q, DAG: d.Task.DAG, RunID: d.Task.RunID, Next: taskURL(d.Task.DAG, d.Task.RunID, d.Task.Task, d.Task.MapIndex)}
 	}
+	d.Pick = pick(d.Task)
 	if d.Task.Runner == "" {
-		d.Pick = pick(d.Task)
 		d.Note = note{Text: d.Task.Note, Action: runURL(d.Task.DAG, d.Task.RunID) + "/note", Task: d.Task.Task, MapIndex: d.Task.MapIndex, Next: taskURL(d.Task.DAG, d.Task.RunID, d.Task.Task, d.Task.MapIndex)}
 	}
 	return d, nil
