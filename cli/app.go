@@ -18,6 +18,7 @@ import (
 	"github.com/tidemill/tidemill/storage/postgres"
 	"github.com/tidemill/tidemill/tasks/webhook"
 	"github.com/tidemill/tidemill/web"
+	"github.com/tidemill/tidemill/web/ui"
 )
 
 // drainGrace is how long running tasks may go on after the first signal.
@@ -187,9 +188,12 @@ func (a *app) close(ctx context.Context) error {
 func (a *app) serve(ctx context.Context, l net.Listener) error {
 	config := web.Config{
 		Control: a.runtime.Control(), Store: a.store, Version: version(), Build: build(), Log: a.log, Clock: quartz.NewReal(),
-		Ready: a.ready,
+		Ready: a.ready, Docs: a.program.docs,
 	}
 	if a.platform != nil {
+		if config.Docs == nil {
+			config.Docs = &ui.ProjectDocs{Path: a.platform.DBT.DocsPath(), DAG: "dbt_docs"}
+		}
 		config.Lake = func(ctx context.Context) (any, error) { return a.platform.lake.Status(ctx) }
 	}
 	handler, err := web.New(config)

@@ -8,6 +8,7 @@ import (
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/engine/secret"
 	"github.com/tidemill/tidemill/engine/settings"
+	"github.com/tidemill/tidemill/web/ui"
 )
 
 // A program is the DAGs and streams that the commands work on.
@@ -15,6 +16,7 @@ type program struct {
 	dags      []engine.AnyDAG
 	streams   []*engine.Stream
 	reference bool
+	docs      *ui.ProjectDocs
 	settings  []*settings.Source // one or none
 	own       secret.Redactor    // used where there is none
 }
@@ -33,11 +35,16 @@ func Streams(s ...*engine.Stream) Option {
 // Reference adds the payments pipeline of package dags: the stream bronze_ingest and the DAG daily_transactions.
 func Reference() Option { return func(p *program) { p.reference = true } }
 
+// Docs serves the documentation of a dbt project at /dbt/: the file at path, which the DAG named builds, by a task of dbt.Docs.
+func Docs(path, dag string) Option {
+	return func(p *program) { p.docs = &ui.ProjectDocs{Path: path, DAG: dag} }
+}
+
 // compile checks the DAGs and streams.
 func (p *program) compile(ground dags.Platform) (*engine.Catalog, []*engine.Stream, error) {
 	all, streams := p.dags, p.streams
 	if p.reference {
-		all = append([]engine.AnyDAG{dags.DailyTransactions(ground)}, all...)
+		all = append([]engine.AnyDAG{dags.DailyTransactions(ground), dags.DBTDocs(ground)}, all...)
 		streams = append([]*engine.Stream{dags.BronzeIngest(ground)}, streams...)
 	}
 	catalog, err := engine.Compile(all...)

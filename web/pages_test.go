@@ -81,6 +81,8 @@ var looks = []look{
 	{"dag-grid", "/dags/daily_transactions", []string{"check_data_freshness", "stg_transactions", "unique_fct_transactions_transaction_id", `aria-label="dbt_run: running"`, "quality_metrics"}},
 	{"dag-grid-mapped", "/dags/bronze_audit", []string{"audit_partition", "6 elements, 1 failed, 5 success"}},
 	{"dag-graph", "/dags/daily_transactions/graph", []string{"<svg", "fct_daily_revenue", "dbt_test"}},
+	{"dag-lineage", "/dags/daily_transactions/lineage", []string{"bronze.transactions", "Monthly report", "exposure", `class="sub"`, "1 warned", "Draw each test", `data-label="Rows"`, "/tasks/dbt_run_fct_transactions\""}},
+	{"dag-lineage-tests", "/dags/daily_transactions/lineage?tests=all", []string{"Fold the tests", `data-id="test.pipeline.assert_revenue_matches_transactions"`}},
 	{"dag-trigger", "/dags/merchant_report/trigger", []string{"param.currency", "ISO 4217", "The DAG is paused"}},
 	{"dag-backfill", "/dags/daily_transactions/backfill", []string{"reprocess", "Days in UTC"}},
 	{"run", dailyRun, []string{"load_to_postgres", "waits for dbt_run (running)", "Mark success"}},
