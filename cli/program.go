@@ -3,12 +3,13 @@ package cli
 import (
 	"errors"
 	"runtime/debug"
+	"slices"
 
 	"github.com/tidemill/tidemill/dags"
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/engine/secret"
 	"github.com/tidemill/tidemill/engine/settings"
-	"github.com/tidemill/tidemill/web/ui"
+	"github.com/tidemill/tidemill/tasks/dbt"
 )
 
 // A program is the DAGs and streams that the commands work on.
@@ -16,7 +17,7 @@ type program struct {
 	dags      []engine.AnyDAG
 	streams   []*engine.Stream
 	reference bool
-	docs      *ui.ProjectDocs
+	projects  []dbtProject
 	settings  []*settings.Source // one or none
 	own       secret.Redactor    // used where there is none
 }
@@ -35,14 +36,9 @@ func Streams(s ...*engine.Stream) Option {
 // Reference adds the payments pipeline of package dags: the stream bronze_ingest and the DAG daily_transactions.
 func Reference() Option { return func(p *program) { p.reference = true } }
 
-// Docs serves the documentation of a dbt project at /dbt/: the file at path, which the DAG named builds, by a task of dbt.Docs.
-func Docs(path, dag string) Option {
-	return func(p *program) { p.docs = &ui.ProjectDocs{Path: path, DAG: dag} }
-}
-
-// compile checks the DAGs and streams.
-func (p *program) compile(ground dags.Platform) (*engine.Catalog, []*engine.Stream, error) {
-	all, streams := p.dags, p.streams
+// compile checks the DAGs and streams. runners are those of the program's dbt projects; without them the DAGs can only be looked at.
+func (p *program) compile(ground dags.Platform, runners ...*dbt.Runner) (*engine.Catalog, []*engine.Stream, error) {
+	all, streams := slices.Concat(p.dags, p.projectDAGs(runners)), p.streams
 	if p.reference {
 		all = append([]engine.AnyDAG{dags.DailyTransactions(ground), dags.DBTDocs(ground)}, all...)
 		streams = append([]*engine.Stream{dags.BronzeIngest(ground)}, streams...)

@@ -71,7 +71,7 @@ const (
 )
 
 // newWarehouse makes one with its first day in Gold.
-func newWarehouse(t *testing.T) (*warehouse, *dbt.Runner) {
+func newWarehouse(t testing.TB) (*warehouse, *dbt.Runner) {
 	t.Helper()
 	w := &warehouse{dir: filepath.Join(testkit.Home(t), "postgres")}
 	w.startServer(t)
@@ -108,7 +108,7 @@ func newWarehouse(t *testing.T) (*warehouse, *dbt.Runner) {
 }
 
 // startServer starts the server, where it was stopped or killed at the same address.
-func (w *warehouse) startServer(t *testing.T) {
+func (w *warehouse) startServer(t testing.TB) {
 	t.Helper()
 	s, err := postgres.Start(t.Context(), postgres.Options{Dir: w.dir, Settings: map[string]string{"client_connection_check_interval": "0"}})
 	if err != nil {
@@ -121,7 +121,7 @@ func (w *warehouse) startServer(t *testing.T) {
 }
 
 // addStops gives the project hooks that call test.stop_at.
-func addStops(t *testing.T, path string) {
+func addStops(t testing.TB, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -146,7 +146,7 @@ func (w *warehouse) date() string {
 }
 
 // arrive brings the next day to bronze.
-func (w *warehouse) arrive(t *testing.T) {
+func (w *warehouse) arrive(t testing.TB) {
 	t.Helper()
 	w.day++
 	conn, err := w.connect(t.Context())

@@ -35,7 +35,7 @@ func (s site) remove(t *testing.T, name string) {
 	}
 }
 
-func (s site) exec(t *testing.T, sql string) {
+func (s site) exec(t testing.TB, sql string) {
 	t.Helper()
 	conn, err := s.connect(t.Context())
 	if err != nil {
