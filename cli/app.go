@@ -16,8 +16,10 @@ import (
 	"github.com/tidemill/tidemill/internal/embedded/pyenv"
 	"github.com/tidemill/tidemill/migrations"
 	"github.com/tidemill/tidemill/storage/postgres"
+	"github.com/tidemill/tidemill/tasks/dbt"
 	"github.com/tidemill/tidemill/tasks/webhook"
 	"github.com/tidemill/tidemill/web"
+	"github.com/tidemill/tidemill/web/ui"
 )
 
 // drainGrace is how long running tasks may go on after the first signal.
@@ -31,6 +33,7 @@ type app struct {
 	say      func(string)
 	services *services
 	platform *platform
+	runners  []*dbt.Runner // of the program's own dbt projects
 	store    *postgres.Store
 	runtime  *engine.Runtime
 	catalog  *engine.Catalog
@@ -64,7 +67,10 @@ func (a *app) prepare(ctx context.Context, o appOptions) error {
 			return err
 		}
 	}
-	if a.catalog, a.streams, err = a.program.compile(ground); err != nil {
+	if a.runners, err = a.program.runners(ctx, a.config, a.services.WarehouseURL, a.say, a.log); err != nil {
+		return err
+	}
+	if a.catalog, a.streams, err = a.program.compile(ground, a.runners...); err != nil {
 		return err
 	}
 	if a.store, err = postgres.Open(ctx, a.services.DatabaseURL, postgres.Options{AppName: "tidemill", MaxConns: connections(o.slots), Log: a.log}); err != nil {
@@ -171,6 +177,7 @@ func processName() string {
 // close stops what prepare started.
 func (a *app) close(ctx context.Context) error {
 	var errs []error
+	errs = append(errs, closeRunners(a.runners))
 	if a.platform != nil {
 		errs = append(errs, a.platform.close())
 	}
@@ -187,9 +194,12 @@ func (a *app) close(ctx context.Context) error {
 func (a *app) serve(ctx context.Context, l net.Listener) error {
 	config := web.Config{
 		Control: a.runtime.Control(), Store: a.store, Version: version(), Build: build(), Log: a.log, Clock: quartz.NewReal(),
-		Ready: a.ready,
+		Ready: a.ready, Docs: projectDocs(a.catalog, a.runners),
 	}
 	if a.platform != nil {
+		if len(a.runners) == 0 {
+			config.Docs = &ui.ProjectDocs{Path: a.platform.DBT.DocsPath(), DAG: "dbt_docs"}
+		}
 		config.Lake = func(ctx context.Context) (any, error) { return a.platform.lake.Status(ctx) }
 	}
 	handler, err := web.New(config)

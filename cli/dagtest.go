@@ -15,6 +15,7 @@ import (
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/engine/enginetest"
 	"github.com/tidemill/tidemill/internal/embedded/pyenv"
+	"github.com/tidemill/tidemill/tasks/dbt"
 )
 
 // dagTest runs a DAG once in this process, so that a debugger's breakpoints in its bodies work.
@@ -58,7 +59,12 @@ func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (e
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	all, _, err := c.program.compile(ground)
+	runners, err := c.runnersFor(ctx, dag, log)
+	defer func() { err = errors.Join(err, closeRunners(runners)) }()
+	if err != nil {
+		return err
+	}
+	all, _, err := c.program.compile(ground, runners...)
 	if err != nil {
 		return err
 	}
@@ -92,7 +98,7 @@ func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (e
 func (c *command) ground(ctx context.Context, dag string, log *slog.Logger) (dags.Platform, func() error, error) {
 	bare := dags.Platform{Log: log}
 	nothing := func() error { return nil }
-	own := slices.ContainsFunc(c.program.dags, func(d engine.AnyDAG) bool {
+	own := slices.ContainsFunc(slices.Concat(c.program.dags, c.program.projectDAGs(nil)), func(d engine.AnyDAG) bool {
 		catalog, err := engine.Compile(d)
 		return err == nil && catalog.IDs()[0] == dag
 	})
@@ -112,6 +118,22 @@ func (c *command) ground(ctx context.Context, dag string, log *slog.Logger) (dag
 		return bare, nothing, err
 	}
 	return p.Platform, p.close, nil
+}
+
+// runnersFor are those of the program's dbt projects where a DAG of theirs is tried: it works on the warehouse.
+func (c *command) runnersFor(ctx context.Context, dag string, log *slog.Logger) ([]*dbt.Runner, error) {
+	catalog, err := engine.Compile(c.program.projectDAGs(nil)...)
+	if err != nil {
+		return nil, nil //nolint:nilerr // what is wrong with them is said where all DAGs are compiled
+	}
+	if _, ok := catalog.DAG(dag); !ok {
+		return nil, nil
+	}
+	s, err := findServices(c.config)
+	if err != nil {
+		return nil, fmt.Errorf("%s works on the warehouse: %w", dag, err)
+	}
+	return c.program.runners(ctx, c.config, s.WarehouseURL, func(line string) { fmt.Fprintln(c.err, line) }, log)
 }
 
 // told is what has been said of a try: a sensor that looks again and again is in the same states each time.

@@ -91,7 +91,7 @@ func newRunner(c *Config, warehouseURL string, python pyenv.Env, log *slog.Logge
 	}
 	return dbt.NewRunner(dbt.Project{
 		Dir: dir, TargetPath: filepath.Join(c.Home, "dbt", "target"), Python: python.Python(), DBT: python.DBT(), Env: env, ApplicationName: "tidemill dbt",
-	}, dbt.Options{Logger: log, Guard: dbt.Postgres{Connect: func(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, warehouseURL) }}})
+	}, dbt.Options{Logger: log, Guard: guardOf(warehouseURL)})
 }
 
 // dbtEnv is the warehouse's address as the dbt project's profiles.yml reads it.

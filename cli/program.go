@@ -3,11 +3,13 @@ package cli
 import (
 	"errors"
 	"runtime/debug"
+	"slices"
 
 	"github.com/tidemill/tidemill/dags"
 	"github.com/tidemill/tidemill/engine"
 	"github.com/tidemill/tidemill/engine/secret"
 	"github.com/tidemill/tidemill/engine/settings"
+	"github.com/tidemill/tidemill/tasks/dbt"
 )
 
 // A program is the DAGs and streams that the commands work on.
@@ -15,6 +17,7 @@ type program struct {
 	dags      []engine.AnyDAG
 	streams   []*engine.Stream
 	reference bool
+	projects  []dbtProject
 	settings  []*settings.Source // one or none
 	own       secret.Redactor    // used where there is none
 }
@@ -30,15 +33,15 @@ func Streams(s ...*engine.Stream) Option {
 	return func(p *program) { p.streams = append(p.streams, s...) }
 }
 
-// Reference adds the payments pipeline of package dags: the stream bronze_ingest, the DAGs daily_transactions and
-// lake_compaction.
+// Reference adds the payments pipeline of package dags: the stream bronze_ingest, the DAGs daily_transactions,
+// lake_compaction and dbt_docs.
 func Reference() Option { return func(p *program) { p.reference = true } }
 
-// compile checks the DAGs and streams.
-func (p *program) compile(ground dags.Platform) (*engine.Catalog, []*engine.Stream, error) {
-	all, streams := p.dags, p.streams
+// compile checks the DAGs and streams. runners are those of the program's dbt projects; without them the DAGs can only be looked at.
+func (p *program) compile(ground dags.Platform, runners ...*dbt.Runner) (*engine.Catalog, []*engine.Stream, error) {
+	all, streams := slices.Concat(p.dags, p.projectDAGs(runners)), p.streams
 	if p.reference {
-		all = append([]engine.AnyDAG{dags.DailyTransactions(ground), dags.LakeCompaction(ground)}, all...)
+		all = append([]engine.AnyDAG{dags.DailyTransactions(ground), dags.LakeCompaction(ground), dags.DBTDocs(ground)}, all...)
 		streams = append([]*engine.Stream{dags.BronzeIngest(ground)}, streams...)
 	}
 	catalog, err := engine.Compile(all...)

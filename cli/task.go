@@ -1,16 +1,18 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/web/api"
 )
 
 func (c *command) task() *cobra.Command {
 	t := group("task", "Look at task instances")
-	t.AddCommand(c.taskLog(), c.taskWhy(), c.taskAnswer())
+	t.AddCommand(c.taskLog(), c.taskShow(), c.taskWhy(), c.taskAnswer())
 	return t
 }
 
@@ -26,32 +28,11 @@ func (c *command) taskLog() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			return c.withClient(ctx, func(cl *client) error {
-				r, err := cl.run(ctx, args[0], args[1])
+				node, of, err := cl.taskOf(ctx, args, mapIndex, &try)
 				if err != nil {
 					return err
 				}
-				key := engine.TaskKey{Run: r.Key, Task: args[2], MapIndex: mapIndex}
-				if mapIndex < 0 {
-					key.Task, key.MapIndex = instance(args[2])
-				}
-				tv, err := cl.task(ctx, key)
-				if err != nil {
-					return err
-				}
-				latest := tv.Try
-				if tv.Runner != "" { // a virtual node's lines are in its runner's log
-					key.Task = tv.Runner
-					if tv, err = cl.task(ctx, key); err != nil {
-						return err
-					}
-				}
-				if try <= 0 {
-					try = latest
-				}
-				if try > tv.Try {
-					return noSuchTry(tv, try)
-				}
-				return c.printLog(ctx, cl, key, try, follow)
+				return c.printLog(ctx, cl, node, of, try, follow)
 			})
 		},
 	}
@@ -59,6 +40,35 @@ func (c *command) taskLog() *cobra.Command {
 	cmd.Flags().IntVar(&mapIndex, "map-index", -1, "element of a mapped task, as in TASK[1]")
 	cmd.Flags().BoolVar(&follow, "follow", false, "go on until the attempt has ended")
 	return cmd
+}
+
+// taskOf finds the task instance that DAG RUN TASK names, and the one in whose log its lines are: of a virtual node its runner, else itself. A try
+// of 0 becomes the latest; one that there is not is an error.
+func (cl *client) taskOf(ctx context.Context, args []string, mapIndex int, try *int) (tv, of engine.TaskView, err error) {
+	r, err := cl.run(ctx, args[0], args[1])
+	if err != nil {
+		return tv, of, err
+	}
+	key := engine.TaskKey{Run: r.Key, Task: args[2], MapIndex: mapIndex}
+	if mapIndex < 0 {
+		key.Task, key.MapIndex = instance(args[2])
+	}
+	if tv, err = cl.task(ctx, key); err != nil {
+		return tv, of, err
+	}
+	if of = tv; tv.Runner != "" {
+		key.Task = tv.Runner
+		if of, err = cl.task(ctx, key); err != nil {
+			return tv, of, err
+		}
+	}
+	if *try <= 0 {
+		*try = tv.Try
+	}
+	if *try > of.Try {
+		return tv, of, noSuchTry(of, *try)
+	}
+	return tv, of, nil
 }
 
 // noSuchTry refuses a try that an instance has not come to.
@@ -70,15 +80,26 @@ func noSuchTry(tv engine.TaskView, try int) error {
 	return fmt.Errorf("there is no try %d of %s; %s", try, taskName(tv), has)
 }
 
-func (c *command) printLog(ctx context.Context, cl *client, key engine.TaskKey, try int, follow bool) error {
+// printLog prints the log of a try of a task instance; of a virtual node the lines that are about it. What the try keeps beside its lines is
+// left out: task show has it.
+func (c *command) printLog(ctx context.Context, cl *client, node, of engine.TaskView, try int, follow bool) error {
 	after := int64(0)
 	for ended := false; ; {
-		chunks, err := cl.store.ReadLog(ctx, key, try, after, logPage)
+		chunks, err := cl.store.ReadLog(ctx, of.TaskKey, try, after, logPage)
 		if err != nil {
 			return err
 		}
 		for _, ch := range chunks {
-			if _, err := c.out.Write(ch.Lines); err != nil {
+			var lines [][]byte
+			for l := range bytes.Lines(ch.Lines) {
+				if _, ok := engine.ParseAttachment(l); !ok {
+					lines = append(lines, l)
+				}
+			}
+			if node.Runner != "" {
+				lines = api.OfNode(lines, node)
+			}
+			if _, err := c.out.Write(bytes.Join(lines, nil)); err != nil {
 				return err
 			}
 			after = ch.Seq
@@ -89,7 +110,7 @@ func (c *command) printLog(ctx context.Context, cl *client, key engine.TaskKey, 
 		if !follow || ended {
 			return nil
 		}
-		tv, err := cl.task(ctx, key)
+		tv, err := cl.task(ctx, of.TaskKey)
 		if err != nil {
 			return err
 		}

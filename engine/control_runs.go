@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// Clear makes the selected instances of a run start anew, and returns which they are. With dryRun nothing changes.
+// Clear makes the selected instances of a run start anew, and returns which they are. With dryRun nothing changes. A virtual node that is named
+// runs alone: its runner starts anew with that node, all others keep how they stand; ErrConflict while the runner runs.
 func (c *Control) Clear(ctx context.Context, dag, run string, s Selection, dryRun bool, by string) ([]TaskKey, error) {
 	return c.clear(ctx, dag, run, s, dryRun, by, 0)
 }
@@ -25,22 +26,33 @@ func (c *Control) clear(ctx context.Context, dag, run string, s Selection, dryRu
 	for _, q := range queue {
 		leased[q.TaskKey] = q.Leased
 	}
+	d, err := c.definition(dag)
+	if err != nil {
+		return nil, err
+	}
+	tasks, parts, err := c.nodesIn(ctx, d, row, s)
+	if err != nil {
+		return nil, err
+	}
 	err = c.change(ctx, dag, run, by, dryRun, s.Latest, func(m *machine) error {
 		if len(m.row.States) == 0 {
 			return nil // it has not started: there is nothing to clear
 		}
-		var err error
-		if picked, err = m.pick(s); err != nil {
+		keys, err := m.pick(tasks)
+		if err != nil {
 			return err
 		}
-		if picked = m.withSetups(picked); len(picked) > 0 {
+		if keys, err = m.clearParts(m.withSetups(keys), parts, leased); err != nil {
+			return err
+		}
+		if picked = parts.told(keys); len(keys) > 0 {
 			event := ActClearTasks
 			if len(s.Tasks) == 0 {
 				event = ActClearRun
 			}
 			m.change.Acts = append(m.change.Acts, c.actOn(m, event, selectionExtra{Backfill: backfill}, s, picked))
 		}
-		m.clear(picked, leased)
+		m.clear(keys, leased)
 		return nil
 	})
 	return picked, err

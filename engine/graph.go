@@ -67,6 +67,7 @@ type Task struct {
 	ruleSet     bool
 	exclusive   bool
 	virtual     func() []VirtualSpec
+	lineage     func() []LineageNode
 	mapLimit    int
 	elementName any  // func(A) string: see ElementName
 	listOut     bool // some task is mapped over its output: it must be a list

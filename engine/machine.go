@@ -20,7 +20,8 @@ type machine struct {
 	change RunChange
 	dirty  []bool // tasks whose instances may be decided
 	who    actor
-	pin    string // version that the run is pinned to; "": none
+	pin    string     // version that the run is pinned to; "": none
+	parts  clearNodes // runners of which only some nodes are cleared
 
 	// Of a process whose version is not for the run to be on: it ends attempts and leaves what follows to others.
 	outdated bool

@@ -24,7 +24,7 @@ func (m *machine) clearInstance(t *Task, in *Instance, k TaskKey, leased bool) {
 	in.Failures, in.Lost = 0, false
 	m.dirty[t.index] = true
 	if t.spec.HasVirtual {
-		m.change.Close = append(m.change.Close, VirtualClose{Task: k, Forget: true})
+		m.change.Close = append(m.change.Close, m.afresh(k, in))
 	}
 	switch in.State {
 	case None, Restarting:

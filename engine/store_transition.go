@@ -140,10 +140,13 @@ type VirtualState struct {
 }
 
 // A VirtualClose ends the virtual nodes of a runner that are not terminal when its attempt ends. With Forget it deletes all of them
-// instead: the runner was cleared and starts from nothing.
+// instead: the runner was cleared and starts from nothing. With Again it gives those nodes alone the state none, no times and no message, and
+// the try that is to run them: they were cleared, and the others stay.
 type VirtualClose struct {
 	Task   TaskKey
 	State  State
 	Why    string
 	Forget bool
+	Again  []string // ids; nil: none
+	Try    int      // of Again
 }

@@ -48,7 +48,7 @@ var tries = []try{
 }
 
 // elsewhere are the examples that need a database, or a runtime of several DAGs: they have tests of their own beside them.
-var elsewhere = []string{"transactions", "embedding", "limits", "clicks"}
+var elsewhere = []string{"transactions", "embedding", "limits", "clicks", "dbt"}
 
 func TestExamples(t *testing.T) {
 	bin, dir := t.TempDir(), t.TempDir()

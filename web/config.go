@@ -26,6 +26,8 @@ type Config struct {
 
 	// Lake returns how the lake stands, as something that encodes as JSON, for the streams page and /api/v2/lake; nil: there is none.
 	Lake func(ctx context.Context) (any, error)
+	// Docs is the documentation of a project that a task builds, served at /dbt/; nil: there is none.
+	Docs *ui.ProjectDocs
 	// Ready errs as long as something that is needed cannot be reached; nil asks the store for the time.
 	Ready func(ctx context.Context) error
 	// Wake brings hints that something may have changed, so that open pages show it before the next poll; it may be nil.
@@ -57,7 +59,7 @@ func New(cfg Config) (http.Handler, error) {
 	r.Use(recovered(cfg.Log), headers, loopbackOnly, sameSite(), nameable, limited, middleware.GetHead)
 	probes(r, cfg.Ready)
 	api.Mount(r, api.Deps{Control: cfg.Control, Store: cfg.Store, Version: cfg.Version, Build: cfg.Build, Log: cfg.Log, Clock: cfg.Clock, Pulse: pulse, Gate: gate, Lake: cfg.Lake})
-	err := ui.Mount(r, ui.Deps{Control: cfg.Control, Store: cfg.Store, Version: cfg.Version, Log: cfg.Log, Clock: cfg.Clock, Pulse: pulse, Gate: gate, Lake: cfg.Lake})
+	err := ui.Mount(r, ui.Deps{Control: cfg.Control, Store: cfg.Store, Version: cfg.Version, Log: cfg.Log, Clock: cfg.Clock, Pulse: pulse, Gate: gate, Lake: cfg.Lake, Docs: cfg.Docs})
 	if err != nil {
 		return nil, err
 	}

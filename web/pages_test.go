@@ -65,6 +65,7 @@ func start(t *testing.T, l net.Listener, h http.Handler) string {
 const (
 	dailyRun  = "/dags/daily_transactions/runs/scheduled__2026-03-09T02:00:00+00:00"
 	failedRun = "/dags/daily_transactions/runs/scheduled__2026-02-18T02:00:00+00:00"
+	goodRun   = "/dags/daily_transactions/runs/scheduled__2026-02-19T02:00:00+00:00"
 	auditRun  = "/dags/bronze_audit/runs/scheduled__2026-03-09T21:00:00+00:00"
 )
 
@@ -80,6 +81,8 @@ var looks = []look{
 	{"dag-grid", "/dags/daily_transactions", []string{"check_data_freshness", "stg_transactions", "unique_fct_transactions_transaction_id", `aria-label="dbt_run: running"`, "quality_metrics"}},
 	{"dag-grid-mapped", "/dags/bronze_audit", []string{"audit_partition", "6 elements, 1 failed, 5 success"}},
 	{"dag-graph", "/dags/daily_transactions/graph", []string{"<svg", "fct_daily_revenue", "dbt_test"}},
+	{"dag-lineage", "/dags/daily_transactions/lineage", []string{"bronze.transactions", "Monthly report", "exposure", `class="sub"`, "1 warned", "Draw each test", `data-label="Rows"`, "/tasks/dbt_run_fct_transactions\""}},
+	{"dag-lineage-tests", "/dags/daily_transactions/lineage?tests=all", []string{"Fold the tests", `data-id="test.pipeline.assert_revenue_matches_transactions"`}},
 	{"dag-trigger", "/dags/merchant_report/trigger", []string{"param.currency", "ISO 4217", "The DAG is paused"}},
 	{"dag-backfill", "/dags/daily_transactions/backfill", []string{"reprocess", "Days in UTC"}},
 	{"run", dailyRun, []string{"load_to_postgres", "waits for dbt_run (running)", "Mark success"}},
@@ -88,7 +91,8 @@ var looks = []look{
 	{"run-mapped", auditRun, []string{"audit_partition [4]", "offsets 118204"}},
 	{"task", failedRun + "/tasks/dbt_run", []string{"Running with dbt=1.11.2", "Tries", "numeric field overflow", "full log"}},
 	{"task-success", dailyRun + "/tasks/load_to_postgres", []string{"rows_loaded", "Output", "14 files", "Input", "age_minutes"}},
-	{"task-virtual", failedRun + "/tasks/dbt_run_fct_transactions", []string{"Reported by", "numeric field overflow"}},
+	{"task-virtual", failedRun + "/tasks/dbt_run_fct_transactions", []string{"Reported by", "numeric field overflow", "Compiled SQL", "left join lateral"}},
+	{"task-rows", goodRun + "/tasks/dbt_test_assert_no_pending_older_than_3_days", []string{"Failing rows", "the first 3 of 250", "PENDING", "<td>•••</td>", "interval &#39;3 days&#39;"}},
 	{"task-mapped", auditRun + "/tasks/check.audit_partition?map_index=4", []string{"check.audit_partition [4]", "offsets 118204", "Elements"}},
 	{"streams", "/streams", []string{"bronze_ingest", "lag", "watermark", "partition", "18\u2009204\u2009551"}},
 	{"backfills", "/backfills", []string{"2026-02-09 – 2026-02-15", "4 of 7", "Resume"}},

@@ -97,6 +97,11 @@ func virtualClose(f *fixture) {
 		equal(f, "state of another runner's", have["b/"+string(s)].State, s)
 	}
 	equal(f, "nodes", len(have), 2*len(states))
+	f.change(engine.RunChange{Key: run, Close: []engine.VirtualClose{{Task: a.TaskKey, Again: []string{string(engine.Success), string(engine.Failed), "there is none"}, Try: 7}}})
+	for id, n := range f.virtuals(run) {
+		again := id == "a/"+string(engine.Success) || id == "a/"+string(engine.Failed)
+		equal(f, id+" waits again", n.State == engine.None && n.Try == 7 && n.Message == "" && n.StartedAt == nil && n.EndedAt == nil, again)
+	}
 	f.change(engine.RunChange{Key: run, Close: []engine.VirtualClose{{Task: b.TaskKey, Forget: true}}})
 	equal(f, "nodes after one runner's were forgotten", len(f.virtuals(run)), len(states))
 }

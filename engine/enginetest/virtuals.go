@@ -38,7 +38,7 @@ func (r *run) report(runner engine.TaskKey, n engine.VirtualState) {
 	r.virtuals = append(r.virtuals, &virtual{runner, copyVirtual(n)})
 }
 
-// closeVirtuals ends those nodes of a runner that have not ended, or forgets all of them.
+// closeVirtuals ends those nodes of a runner that have not ended, or forgets all of them, or makes some wait for their next try.
 func (s *Store) closeVirtuals(c engine.VirtualClose, now time.Time) {
 	r := s.runs[c.Task.Run]
 	if r == nil {
@@ -46,6 +46,14 @@ func (s *Store) closeVirtuals(c engine.VirtualClose, now time.Time) {
 	}
 	if c.Forget {
 		r.virtuals = slices.DeleteFunc(r.virtuals, func(v *virtual) bool { return v.runner == c.Task })
+		return
+	}
+	if c.Again != nil {
+		for _, v := range r.virtuals {
+			if n := &v.state; v.runner == c.Task && slices.Contains(c.Again, n.ID) {
+				n.State, n.Message, n.StartedAt, n.EndedAt, n.Try = engine.None, "", nil, nil, c.Try
+			}
+		}
 		return
 	}
 	for _, v := range r.virtuals {

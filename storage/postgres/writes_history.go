@@ -124,16 +124,36 @@ const forgetNodes = `DELETE FROM tidemill.virtual_nodes v USING (
 				WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index OFFSET 0) v) c
 	WHERE v.ctid = c.at`
 
+// againNodes makes some nodes of runners wait for the try that is to run them.
+const againNodes = `UPDATE tidemill.virtual_nodes v SET state = 'none', message = '', started_at = NULL, ended_at = NULL, try = c.try
+	FROM unnest($1::bigint[], $2::text[], $3::int[], $4::text[], $5::int[]) AS c(run_id, task_id, map_index, node_id, try)
+	WHERE v.run_id = c.run_id AND v.task_id = c.task_id AND v.map_index = c.map_index AND v.node_id = c.node_id`
+
 type closeColumns struct {
 	keyColumns
 	states []string
 	whys   []string
 	forget keyColumns
+	again  againColumns
+}
+
+type againColumns struct {
+	keyColumns
+	nodes []string
+	tries []int32
 }
 
 func (o *closeColumns) add(v engine.VirtualClose) {
 	if v.Forget {
 		o.forget.add(v.Task)
+		return
+	}
+	if v.Again != nil {
+		for _, id := range v.Again {
+			o.again.add(v.Task)
+			o.again.nodes = append(o.again.nodes, id)
+			o.again.tries = append(o.again.tries, int32(v.Try)) //nolint:gosec // tries stay small
+		}
 		return
 	}
 	o.keyColumns.add(v.Task)
@@ -147,5 +167,8 @@ func (o *closeColumns) queue(b *pgx.Batch, now time.Time) {
 	}
 	if len(o.forget.runs) > 0 {
 		b.Queue(forgetNodes, o.forget.runs, o.forget.tasks, o.forget.indexes)
+	}
+	if again := &o.again; len(again.runs) > 0 {
+		b.Queue(againNodes, again.runs, again.tasks, again.indexes, again.nodes, again.tries)
 	}
 }

@@ -28,7 +28,14 @@ func (s site) write(t *testing.T, files map[string]string) {
 	}
 }
 
-func (s site) exec(t *testing.T, sql string) {
+func (s site) remove(t *testing.T, name string) {
+	t.Helper()
+	if err := os.Remove(filepath.Join(s.project.Dir, name)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s site) exec(t testing.TB, sql string) {
 	t.Helper()
 	conn, err := s.connect(t.Context())
 	if err != nil {
@@ -45,9 +52,7 @@ func TestKinds(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	for _, name := range []string{"broken", "after_broken", "slow", "after_slow", "chatty"} {
-		if err := os.Remove(filepath.Join(s.project.Dir, "models", name+".sql")); err != nil {
-			t.Fatal(err)
-		}
+		s.remove(t, "models/"+name+".sql")
 	}
 	s.write(t, map[string]string{
 		"models/grown.sql": "{{ config(materialized='incremental') }}\nselect '{{ run_day() }}'::date as day",

@@ -37,7 +37,7 @@ func newSite(t *testing.T) site {
 
 func (s site) connect(ctx context.Context) (*pgx.Conn, error) { return pgx.Connect(ctx, s.database) }
 
-func (s site) runner(t *testing.T, o dbt.Options) *dbt.Runner {
+func (s site) runner(t testing.TB, o dbt.Options) *dbt.Runner {
 	t.Helper()
 	if o.Guard == nil {
 		o.Guard = dbt.Postgres{Connect: s.connect}
@@ -55,7 +55,7 @@ func (s site) runner(t *testing.T, o dbt.Options) *dbt.Runner {
 }
 
 // value asks the test's database for one value.
-func (s site) value(t *testing.T, sql string, args ...any) string {
+func (s site) value(t testing.TB, sql string, args ...any) string {
 	t.Helper()
 	conn, err := s.connect(t.Context())
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+
+	"github.com/tidemill/tidemill/engine"
 )
 
 // Kind is what a node is; the values are dbt's own resource types.
@@ -46,6 +48,8 @@ type Manifest struct {
 	DBTVersion string // the dbt that wrote it
 	Nodes      []Node // every node that dbt could execute, in graph order: what a node depends on comes first
 
+	Lineage []engine.LineageNode // sources, nodes and exposures, what each is made of before it, except where a model writes a source
+
 	byID map[string]*Node
 }
 
@@ -80,6 +84,7 @@ type manifestJSON struct {
 	Nodes     map[string]manifestNode `json:"nodes"`
 	UnitTests map[string]manifestNode `json:"unit_tests"`
 	Sources   map[string]manifestNode `json:"sources"`
+	Exposures map[string]manifestNode `json:"exposures"`
 }
 
 type manifestNode struct {
@@ -96,14 +101,29 @@ type manifestNode struct {
 		Nodes []string `json:"nodes"`
 	} `json:"depends_on"`
 	SourceName string `json:"source_name"`
+	Label      string `json:"label"`
 	Freshness  *struct {
 		WarnAfter  freshnessRule `json:"warn_after"`
 		ErrorAfter freshnessRule `json:"error_after"`
 	} `json:"freshness"`
 	Config struct {
-		Materialized string `json:"materialized"`
-		Severity     string `json:"severity"`
+		Materialized string       `json:"materialized"`
+		Severity     string       `json:"severity"`
+		Meta         manifestMeta `json:"meta"`
 	} `json:"config"`
+}
+
+// manifestMeta is what is read of a node's meta, which may hold anything.
+type manifestMeta struct{ WrittenBy string }
+
+// UnmarshalJSON never errs: what is shaped otherwise says nothing.
+func (m *manifestMeta) UnmarshalJSON(text []byte) error {
+	var raw struct {
+		WrittenBy string `json:"written_by"`
+	}
+	_ = json.Unmarshal(text, &raw)
+	m.WrittenBy = raw.WrittenBy
+	return nil
 }
 
 // freshnessRule is how old the newest row of a source may be; without a count it is none.
@@ -145,6 +165,7 @@ func parseManifest(text []byte) (*Manifest, error) {
 		return nil, err
 	}
 	m := &Manifest{Project: raw.Metadata.ProjectName, DBTVersion: raw.Metadata.DBTVersion, byID: make(map[string]*Node, len(ordered))}
+	m.Lineage = lineageOf(raw, ordered)
 	m.Nodes = make([]Node, len(ordered))
 	for i, n := range ordered {
 		m.Nodes[i] = *n

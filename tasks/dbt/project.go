@@ -20,6 +20,8 @@ type Project struct {
 	Profile     string   // default: the one that dbt_project.yml names
 	Target      string   // default: the one that profiles.yml names
 	Threads     int      // default: what profiles.yml says
+	Select      []string // dbt's selection syntax: what of the project Run, Test and Build are about; default: all of it
+	Exclude     []string // likewise: what of that they leave out
 
 	// ApplicationName is the name of dbt's sessions in PostgreSQL and of the lock on the project, for the Guard. It must
 	// be the same in every process that runs this project on this target. Default: made of the project's folder name,

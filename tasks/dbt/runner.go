@@ -16,6 +16,7 @@ import (
 // Options are what a Runner may be given beside its project. The zero value of each is its default.
 type Options struct {
 	Guard    Guard         // default: none; only this Runner's own runs exclude each other
+	Rows     Rows          // reads the rows that tests have found; default: the Guard where it can, as Postgres does, else they are not shown
 	Grace    time.Duration // between SIGINT and SIGKILL; default 25 s
 	KeepWarm time.Duration // how long an idle dbt process (130 MB) is kept; default 5 min; negative: the plain dbt command is used
 	KeepRuns int           // how many runs' files are kept below Project.TargetPath; default 20
@@ -35,6 +36,7 @@ type Runner struct {
 	parsedMu sync.Mutex
 	parsed   *Manifest // of the fingerprint
 	print    string
+	selected selected
 }
 
 // NewRunner checks the project and returns a runner for it. It starts nothing. The caller closes it.
@@ -45,6 +47,9 @@ func NewRunner(p Project, o Options) (*Runner, error) {
 	}
 	if o.Guard == nil {
 		o.Guard = noGuard{}
+	}
+	if rows, ok := o.Guard.(Rows); ok && o.Rows == nil {
+		o.Rows = rows
 	}
 	if o.Grace == 0 {
 		o.Grace = 25 * time.Second
@@ -151,6 +156,7 @@ func (r *Runner) run(ctx context.Context, inv Invocation) (Result, error) {
 	end, err := r.invoke(ctx, s, args, func(e Event) {
 		if n := t.apply(e); n != nil {
 			n.Message = s.redact(n.Message)
+			n.CompiledPath = existing(filepath.Join(result.TargetPath, n.compiledPath))
 			s.observe(n)
 		}
 	})
@@ -184,6 +190,9 @@ func (r *Runner) finish(ctx context.Context, s *scope, t *tracker, end ending, r
 	}
 	for _, n := range t.nodes {
 		n.CompiledPath = existing(filepath.Join(result.TargetPath, n.compiledPath))
+	}
+	r.readFailingRows(ctx, s, t)
+	for _, n := range t.nodes {
 		result.Nodes = append(result.Nodes, *n)
 	}
 	for _, n := range t.hooks {

@@ -2,6 +2,8 @@ package dbt
 
 import (
 	"time"
+
+	"github.com/tidemill/tidemill/engine"
 )
 
 // State is where a node is. A node begins Planned, may be Running, and ends in one of the others.
@@ -49,6 +51,7 @@ type NodeResult struct {
 	StartedAt     time.Time     // by dbt's clock; zero when it never began
 	FinishedAt    time.Time     // by dbt's clock; zero when dbt did not say
 	CompiledPath  string        // the file of its compiled SQL; empty when there is none
+	FailingRows   *engine.Table // the first rows that a test has found, personal data masked; nil where there are none or nobody could read them
 }
 
 // NodeEvent tells of a change of a node: it began, it finished, or the reconciliation settled it.

@@ -161,8 +161,11 @@ func kill(t *testing.T, pid int) {
 	}
 }
 
-// childEnv names, for a test binary that is to run the slow model until it is killed, the project and the database.
-const childEnv = "TIDEMILL_DBT_TEST_CHILD"
+// childEnv names, for a test binary that is to run the slow model until it is killed, the project and the database. With childAll it runs all models.
+const (
+	childEnv = "TIDEMILL_DBT_TEST_CHILD"
+	childAll = "TIDEMILL_DBT_TEST_CHILD_ALL"
+)
 
 func TestMain(m *testing.M) {
 	if text, ok := os.LookupEnv(childEnv); ok {
@@ -183,7 +186,11 @@ func child(arg []string) error {
 		return err
 	}
 	fmt.Println(r.ServerPID())
-	_, err = r.Run(context.Background(), dbt.Invocation{Command: dbt.CommandRun, Select: []string{"slow"}})
+	inv := dbt.Invocation{Command: dbt.CommandRun, Select: []string{"slow"}}
+	if os.Getenv(childAll) != "" {
+		inv.Select = nil
+	}
+	_, err = r.Run(context.Background(), inv)
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ type FullRefresher interface {
 	DBTFullRefresh() bool
 }
 
-// Built is what a run of models yields.
+// Built is what a run of models yields, over all tries of the task.
 type Built struct {
 	Models    int               `json:"models"`
 	Rows      map[string]int64  `json:"rows"` // affected, by model; none where the database did not say
@@ -32,7 +33,36 @@ type Built struct {
 // DBTVariables hands the run's variables on to the tests.
 func (b Built) DBTVariables() map[string]string { return b.Variables }
 
-// Tested is what a run of tests yields.
+// Build makes the task dbt_build: seeds, snapshots, models and tests by one dbt, in graph order, each a task instance of its own (dbt_seed_<seed>,
+// dbt_snapshot_<snapshot>, dbt_run_<model>, dbt_test_<test>); what a failed test stands before is skipped. A retry runs only what did not pass
+// before. An input that is a [FullRefresher] may ask for --full-refresh.
+func Build[T Variables](after engine.In[T], r *Runner, opts ...engine.TaskOption) engine.Node[Built] {
+	return engine.After(after, "dbt_build", func(ctx context.Context, in T) (Built, error) {
+		return build(ctx, r, CommandBuild, in)
+	}, append(opts, engine.Virtual(known(r, CommandBuild)), engine.Lineage(lineage(r)))...)
+}
+
+// build runs models, and says what they came to.
+func build[T Variables](ctx context.Context, r *Runner, c Command, in T) (Built, error) {
+	vars := in.DBTVariables()
+	full := false
+	if f, ok := any(in).(FullRefresher); ok {
+		full = f.DBTFullRefresh()
+	}
+	res, err := runNodes(ctx, r, Invocation{Command: c, Env: vars, FullRefresh: full})
+	b := Built{Rows: map[string]int64{}, Seconds: res.Elapsed.Seconds(), Variables: vars}
+	for _, n := range res.planned {
+		if n.Kind == KindModel {
+			b.Models++
+		}
+		if rows := res.standings[n.TaskID].Rows; rows != nil {
+			b.Rows[n.Name] = *rows
+		}
+	}
+	return b, err
+}
+
+// Tested is what a run of tests yields, over all tries of the task.
 type Tested struct {
 	Tests    int      `json:"tests"`
 	Warnings []string `json:"warnings"` // task ids of tests of severity warn that found something
@@ -40,23 +70,11 @@ type Tested struct {
 }
 
 // Run makes the task dbt_run: it builds the project's models by one dbt, and shows each as a task instance of its own,
-// dbt_run_<model>. A retry builds only what did not pass before. An input that is a [FullRefresher] may ask for --full-refresh.
+// dbt_run_<model>. A retry builds only what did not pass before, and a model that is cleared alone is built alone. An input that is a [FullRefresher] may ask for --full-refresh.
 func Run[T Variables](after engine.In[T], r *Runner, opts ...engine.TaskOption) engine.Node[Built] {
 	return engine.After(after, "dbt_run", func(ctx context.Context, in T) (Built, error) {
-		vars := in.DBTVariables()
-		full := false
-		if f, ok := any(in).(FullRefresher); ok {
-			full = f.DBTFullRefresh()
-		}
-		res, err := runNodes(ctx, r, Invocation{Command: CommandRun, Env: vars, FullRefresh: full})
-		b := Built{Models: len(res.Nodes), Rows: map[string]int64{}, Seconds: res.Elapsed.Seconds(), Variables: vars}
-		for _, n := range res.Nodes {
-			if n.Rows >= 0 {
-				b.Rows[n.Name] = n.Rows
-			}
-		}
-		return b, err
-	}, append(opts, engine.Virtual(known(r, CommandRun)))...)
+		return build(ctx, r, CommandRun, in)
+	}, append(opts, engine.Virtual(known(r, CommandRun)), engine.Lineage(lineage(r)))...)
 }
 
 // Test makes the task dbt_test: it runs the project's tests by one dbt, and shows each as a task instance of its own,
@@ -64,14 +82,14 @@ func Run[T Variables](after engine.In[T], r *Runner, opts ...engine.TaskOption) 
 func Test(after engine.In[Built], r *Runner, opts ...engine.TaskOption) engine.Node[Tested] {
 	return engine.After(after, "dbt_test", func(ctx context.Context, in Built) (Tested, error) {
 		res, err := runNodes(ctx, r, Invocation{Command: CommandTest, Env: in.Variables})
-		t := Tested{Tests: len(res.Nodes), Warnings: []string{}, Seconds: res.Elapsed.Seconds()}
-		for _, n := range res.Nodes {
-			if n.State == Warned {
+		t := Tested{Tests: len(res.planned), Warnings: []string{}, Seconds: res.Elapsed.Seconds()}
+		for _, n := range res.planned {
+			if res.standings[n.TaskID].Warned {
 				t.Warnings = append(t.Warnings, n.TaskID)
 			}
 		}
 		return t, err
-	}, append(opts, engine.Virtual(known(r, CommandTest)))...)
+	}, append(opts, engine.Virtual(known(r, CommandTest)), engine.Lineage(lineage(r)))...)
 }
 
 // known lists the nodes of a command as far as the project has been parsed.
@@ -84,7 +102,7 @@ func known(r *Runner, c Command) func() []engine.VirtualSpec {
 		if err != nil {
 			return nil // not parsed yet: the nodes show with the first run
 		}
-		nodes := Nodes(m, c)
+		nodes, _ := r.plannedNow(m, c) // a selection that is not known yet shows with the first run
 		ids := taskIDs(nodes)
 		specs := make([]engine.VirtualSpec, len(nodes))
 		for i, n := range nodes {
@@ -92,6 +110,15 @@ func known(r *Runner, c Command) func() []engine.VirtualSpec {
 		}
 		return specs
 	}
+}
+
+// edgesOf are the task ids that each planned node follows, by task id.
+func edgesOf(nodes []Node) map[string][]string {
+	ids, edges := taskIDs(nodes), make(map[string][]string, len(nodes))
+	for _, n := range nodes {
+		edges[n.TaskID] = upstream(n, ids)
+	}
+	return edges
 }
 
 func taskIDs(nodes []Node) map[string]string {
@@ -112,20 +139,65 @@ func upstream(n Node, ids map[string]string) []string {
 	return up
 }
 
-// runNodes runs a command inside a task and reports every node of it as it goes. What an earlier try of the same task has passed
-// is not run again.
-func runNodes(ctx context.Context, r *Runner, inv Invocation) (Result, error) {
-	m, err := r.Manifest(ctx)
-	if err != nil {
-		return Result{}, fmt.Errorf("parse the dbt project: %w", err)
+// An outcome is how a task's nodes stand after a try.
+type outcome struct {
+	Result
+	planned   []Node
+	standings map[string]standing // by task id, of this try and those before
+}
+
+// runNodes runs a command inside a task and reports every node of it as it goes: of the task's nodes those that are the try's share.
+func runNodes(ctx context.Context, r *Runner, inv Invocation) (outcome, error) {
+	planned, err := r.Planned(ctx, inv.Command)
+	if errors.Is(err, ErrEmptySelection) || errors.Is(err, ErrUsage) {
+		return outcome{}, engine.Permanent(err)
 	}
-	planned := Nodes(m, inv.Command)
-	rest, passed, err := leftOver(ctx, planned)
 	if err != nil {
-		return Result{}, err
+		return outcome{}, err
 	}
+	o := outcome{planned: planned}
+	reported, err := engine.Reported(ctx)
+	if err != nil {
+		return o, err
+	}
+	log, mine := engine.Log(ctx), shareOf(o.planned, reported)
+	inv.Log = logTo(ctx)
+	if !mine.whole || len(r.project.Select) > 0 || len(r.project.Exclude) > 0 {
+		log.Info("only what is selected, was cleared, or did not pass before, is run", "nodes", len(mine.nodes), "of", len(o.planned))
+		for _, n := range mine.nodes {
+			inv.Nodes = append(inv.Nodes, n.UniqueID)
+		}
+	}
+	rep := newReporter(ctx, edgesOf(o.planned))
+	kept := newAttachments(ctx, redactor(r.project.environment(os.LookupEnv, inv.Env)))
+	inv.Observe = func(e NodeEvent) {
+		kept.keep(e)
+		rep.observe(e)
+	}
+	o.Result, err = r.Run(rep.ctx, inv)
+	if rerr := rep.close(); rerr != nil {
+		return o, errors.Join(rerr, err)
+	}
+	if errors.Is(err, ErrEmptySelection) || errors.Is(err, ErrUsage) {
+		return o, engine.Permanent(err)
+	}
+	if err == nil {
+		err = mine.leftError()
+	}
+	if err != nil {
+		return o, err
+	}
+	if reported, err = engine.Reported(ctx); err != nil {
+		return o, err
+	}
+	o.standings = standings(o.planned, reported)
+	return o, nil
+}
+
+// logTo puts what dbt logs into the task's log, its debug lines left out.
+func logTo(ctx context.Context) func(level, node, line string) {
 	log := engine.Log(ctx)
-	inv.Log = func(level, node, line string) {
+	return func(level, node, line string) {
 		switch level {
 		case "error":
 			log.Error(line, "node", node)
@@ -135,46 +207,6 @@ func runNodes(ctx context.Context, r *Runner, inv Invocation) (Result, error) {
 			log.Info(line, "node", node)
 		}
 	}
-	if len(rest) < len(planned) {
-		log.Info("a retry: only what did not pass before is run", "nodes", len(rest), "passed_before", len(passed))
-		for _, n := range rest {
-			inv.Nodes = append(inv.Nodes, n.UniqueID)
-		}
-	}
-	rep := newReporter(ctx, taskIDs(planned))
-	inv.Observe = rep.observe
-	res, err := r.Run(rep.ctx, inv)
-	if rerr := rep.close(); rerr != nil {
-		return res, errors.Join(rerr, err)
-	}
-	if errors.Is(err, ErrEmptySelection) || errors.Is(err, ErrUsage) {
-		err = engine.Permanent(err)
-	}
-	return res, err
-}
-
-// leftOver divides the planned nodes by what earlier tries of this task have reported: those still to be run, and those that
-// passed. When all have passed, all are run again.
-func leftOver(ctx context.Context, planned []Node) (rest []Node, passed []string, err error) {
-	reported, err := engine.Reported(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	state := make(map[string]engine.State, len(reported))
-	for _, v := range reported {
-		state[v.ID] = v.State
-	}
-	for _, n := range planned {
-		if state[n.TaskID] == engine.Success {
-			passed = append(passed, n.TaskID)
-		} else {
-			rest = append(rest, n)
-		}
-	}
-	if len(rest) == 0 {
-		return planned, nil, nil
-	}
-	return rest, passed, nil
 }
 
 // A reporter turns dbt's events into the states of virtual nodes, in a goroutine of its own so that dbt's log is never held up by the
@@ -182,7 +214,7 @@ func leftOver(ctx context.Context, planned []Node) (rest []Node, passed []string
 type reporter struct {
 	ctx     context.Context // ends when the lease is lost
 	cancel  context.CancelCauseFunc
-	ids     map[string]string
+	edges   map[string][]string // of the whole project, by task id: what a retry runs knows only its own
 	mu      sync.Mutex
 	pending map[string]engine.VirtualState
 	order   []string
@@ -191,8 +223,8 @@ type reporter struct {
 	err     error
 }
 
-func newReporter(ctx context.Context, ids map[string]string) *reporter {
-	r := &reporter{ids: ids, pending: map[string]engine.VirtualState{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func newReporter(ctx context.Context, edges map[string][]string) *reporter {
+	r := &reporter{edges: edges, pending: map[string]engine.VirtualState{}, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancelCause(ctx)
 	store := context.WithoutCancel(ctx)
 	go func() {
@@ -208,7 +240,7 @@ func newReporter(ctx context.Context, ids map[string]string) *reporter {
 func (r *reporter) observe(e NodeEvent) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	v := virtual(e, r.ids)
+	v := virtual(e, r.edges[e.TaskID])
 	if _, ok := r.pending[v.ID]; !ok {
 		r.order = append(r.order, v.ID)
 	}
@@ -250,8 +282,8 @@ func (r *reporter) close() error {
 }
 
 // virtual is a node as the engine shows it.
-func virtual(e NodeEvent, ids map[string]string) engine.VirtualState {
-	v := engine.VirtualState{ID: e.TaskID, Message: e.Message, Upstream: upstream(e.Node, ids)}
+func virtual(e NodeEvent, upstream []string) engine.VirtualState {
+	v := engine.VirtualState{ID: e.TaskID, Message: e.Message, Upstream: upstream}
 	switch e.State {
 	case Planned:
 		v.State = engine.Queued

@@ -81,6 +81,10 @@ func (t *tracker) apply(e Event) *NodeResult {
 			r.State, r.StartedAt = Running, e.Time
 			return r
 		}
+	case "NodeExecuting": // its SQL is compiled
+		if r.State == Running {
+			return r
+		}
 	case "NodeFinished":
 		if e.Result != nil && !r.State.Terminal() {
 			t.settle(r, *e.Result)

@@ -69,6 +69,7 @@ func mount(r chi.Router, d Deps) {
 	s.tries(a)
 	s.dependencies(a)
 	s.logs(a)
+	s.attachments(a)
 	s.xcoms(a)
 	s.backfills(a)
 	s.tasks(a)

@@ -185,7 +185,7 @@ func (s *server) planClear(ctx context.Context, row engine.RunRow, b ClearTaskIn
 	v := views[0]
 	var plan clearPlan
 	picked := map[engine.TaskKey]bool{}
-	for _, sel := range selections(v, b) {
+	for _, sel := range selections(b) {
 		keys, err := s.Control.Clear(ctx, row.DAG, row.RunID, sel, true, by)
 		if err != nil {
 			return clearPlan{}, err
@@ -196,7 +196,7 @@ func (s *server) planClear(ctx context.Context, row engine.RunRow, b ClearTaskIn
 		plan.selections = append(plan.selections, sel)
 	}
 	for _, t := range v.Tasks {
-		if picked[t.TaskKey] && t.Runner == "" && (!b.OnlyRunning || t.State == engine.Running) {
+		if picked[t.TaskKey] && (!b.OnlyRunning || t.State == engine.Running) {
 			plan.found = append(plan.found, instance{t, v.Run})
 		}
 	}
@@ -206,9 +206,8 @@ func (s *server) planClear(ctx context.Context, row engine.RunRow, b ClearTaskIn
 	return plan, nil
 }
 
-// selections are what a body selects of a run: one for the tasks that are named whole, one for each element. A virtual node
-// stands for the task that reports it.
-func selections(v engine.RunView, b ClearTaskInstancesBody) []engine.Selection {
+// selections are what a body selects of a run: one for the tasks that are named whole, one for each element.
+func selections(b ClearTaskInstancesBody) []engine.Selection {
 	base := engine.Selection{Upstream: b.IncludeUpstream, Downstream: b.IncludeDownstream, OnlyFailed: yes(b.OnlyFailed) && !b.OnlyRunning,
 		Latest: b.RunOnLatestVersion != nil && *b.RunOnLatestVersion}
 	if len(b.TaskIDs) == 0 {
@@ -216,7 +215,7 @@ func selections(v engine.RunView, b ClearTaskInstancesBody) []engine.Selection {
 	}
 	whole, out := base, []engine.Selection(nil)
 	for _, t := range b.TaskIDs {
-		id := RunnerOf(v, t.ID)
+		id := t.ID
 		if t.MapIndex == nil || *t.MapIndex < 0 {
 			whole.Tasks = append(whole.Tasks, id)
 			continue
@@ -242,16 +241,6 @@ func exactly(found []instance) []engine.Selection {
 		out = append(out, sel)
 	}
 	return out
-}
-
-// RunnerOf is the task that reports a virtual node; another task is its own.
-func RunnerOf(v engine.RunView, task string) string {
-	for _, t := range v.Tasks {
-		if t.Task == task && t.Runner != "" {
-			return t.Runner
-		}
-	}
-	return task
 }
 
 // DAGRunClearBody says what to clear of a run.
@@ -324,7 +313,7 @@ func (s *server) picked(ctx context.Context, row engine.RunRow, keys []engine.Ta
 	}
 	var found []instance
 	for _, t := range v.Tasks {
-		if t.Runner == "" && slices.Contains(keys, t.TaskKey) {
+		if slices.Contains(keys, t.TaskKey) {
 			found = append(found, instance{t, v.Run})
 		}
 	}

@@ -128,7 +128,9 @@ func (s *server) readLog(ctx context.Context, key engine.TaskKey, try int, after
 			last = c.Seq
 			size += len(c.Lines)
 			for l := range bytes.Lines(c.Lines) {
-				lines = append(lines, bytes.TrimSpace(l))
+				if _, ok := engine.ParseAttachment(l); !ok {
+					lines = append(lines, bytes.TrimSpace(l))
+				}
 			}
 		}
 		if len(chunks) == 0 || limit > 0 && size >= limit {
@@ -140,15 +142,7 @@ func (s *server) readLog(ctx context.Context, key engine.TaskKey, try int, after
 // OfNode picks the lines of a runner's log that are about one of its virtual nodes: those whose attribute "node" is its task
 // id or one of the texts in its details, such as dbt's unique id.
 func OfNode(lines [][]byte, node engine.TaskView) [][]byte {
-	names := map[string]bool{node.Task: true}
-	var details map[string]any
-	if json.Unmarshal(node.Details, &details) == nil {
-		for _, v := range details {
-			if name, ok := v.(string); ok && name != "" {
-				names[name] = true
-			}
-		}
-	}
+	names := namesOf(node)
 	var out [][]byte
 	for _, l := range lines {
 		var about struct {
@@ -159,6 +153,23 @@ func OfNode(lines [][]byte, node engine.TaskView) [][]byte {
 		}
 	}
 	return out
+}
+
+// namesOf are the names by which a log tells what it is about: of a virtual node its task id and the texts in its details, of a task "".
+func namesOf(t engine.TaskView) map[string]bool {
+	if t.Runner == "" {
+		return map[string]bool{"": true}
+	}
+	names := map[string]bool{t.Task: true}
+	var details map[string]any
+	if json.Unmarshal(t.Details, &details) == nil {
+		for _, v := range details {
+			if name, ok := v.(string); ok && name != "" {
+				names[name] = true
+			}
+		}
+	}
+	return names
 }
 
 // structured is a line as Airflow tells it: event and timestamp for msg and time.

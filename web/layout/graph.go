@@ -17,6 +17,7 @@ const (
 	Runner  Kind = "runner"  // a task that is a box: it reports the nodes in it
 	Virtual Kind = "virtual" // a node that a runner reports
 	Group   Kind = "group"   // a task group, a box
+	Data    Kind = "data"    // data that no task makes
 )
 
 // A Node is a node of the picture.
@@ -27,6 +28,7 @@ type Node struct {
 	Parent string `json:"parent,omitempty"` // box that it is in
 	Doc    string `json:"doc,omitempty"`
 	Role   Role   `json:"role,omitempty"`
+	Sub    string `json:"sub,omitempty"` // a second line below the label
 }
 
 // A Role says what a task does beside running a function; "" for most.

@@ -14,7 +14,7 @@ type item struct {
 }
 
 // isNode says whether it is a node, rather than a box or a passage.
-func (it *item) isNode() bool { return it.id != "" && it.h == nodeHeight }
+func (it *item) isNode() bool { return it.id != "" && it.h <= nodeHeight+subHeight }
 
 // A route is an edge with all that it goes through, from its start to its end.
 type route struct {

@@ -291,3 +291,19 @@ func TestEdgesSayWhichWay(t *testing.T) {
 		t.Errorf("edges between the same ends: %+v", two.Edges)
 	}
 }
+
+// A node with a second line is as wide as the others of its column, and as its lines need.
+func TestNodesOfTwoLines(t *testing.T) {
+	g := &layout.Graph{DAG: "d", Nodes: []layout.Node{{ID: "a", Label: "a", Kind: layout.Data, Sub: "a rather long second line"}, {ID: "b", Label: "b", Kind: layout.Task}, {ID: "c", Label: "c", Kind: layout.Task, Sub: "x"}},
+		Edges: []layout.Edge{{From: "a", To: "c"}, {From: "b", To: "c"}}}
+	pic := layout.Arrange(g)
+	for _, b := range pic.Boxes {
+		want := 30.0
+		if b.Sub != "" {
+			want = 45
+		}
+		if b.H != want || b.W < float64(6*len(b.Sub)) || b.W != pic.Boxes[0].W && b.ID == "b" {
+			t.Errorf("%s is %.0f by %.0f", b.ID, b.W, b.H)
+		}
+	}
+}

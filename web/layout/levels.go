@@ -28,6 +28,7 @@ type Picture struct {
 // Sizes of things, in pixels.
 const (
 	nodeHeight = 30
+	subHeight  = 15 // of a second line
 	rowGap     = 12 // between nodes of a column
 	columnGap  = 38 // between columns; edges curve there
 	padding    = 14 // inside a box, and around the picture
@@ -189,7 +190,10 @@ func (a *arranger) arrange(id string, pic *Picture) (w, h float64) {
 			b.W, b.H = max(inW+2*padding, textWidth(b.Label)+56), inH+header+padding
 			continue
 		}
-		b.W, b.H = textWidth(b.Label)+44, nodeHeight
+		b.W, b.H = max(textWidth(b.Label), textWidth(b.Sub))+44, nodeHeight
+		if b.Sub != "" {
+			b.H += subHeight
+		}
 		if b.Role != "" {
 			b.W += roleWidth
 		}

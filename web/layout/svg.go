@@ -78,6 +78,9 @@ func drawNode(b *bufio.Writer, n Box, o Options) {
 	}
 	fmt.Fprintf(b, `<rect class="face" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="%d"/>`, n.X, n.Y, n.W, n.H, corner(n))
 	middle := n.Y + n.H/2
+	if n.Sub != "" {
+		middle = n.Y + nodeHeight/2 + 1
+	}
 	if n.Inside {
 		middle = n.Y + header/2 + 1
 	}
@@ -89,7 +92,11 @@ func drawNode(b *bufio.Writer, n Box, o Options) {
 	if n.Role != "" {
 		fmt.Fprintf(b, `<path class="role" transform="translate(%.1f %.1f)" d="%s"/>`, n.X+n.W-22, middle-8, Roles[n.Role])
 	}
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text></g>`, x, middle+4, html.EscapeString(Shorten(n.Label)))
+	fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text>`, x, middle+4, html.EscapeString(Shorten(n.Label)))
+	if n.Sub != "" {
+		fmt.Fprintf(b, `<text class="sub" x="%.1f" y="%.1f">%s</text>`, x, middle+subHeight+3, html.EscapeString(Shorten(n.Sub)))
+	}
+	b.WriteString("</g>")
 	if link != "" {
 		b.WriteString("</a>")
 	}

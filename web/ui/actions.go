@@ -160,7 +160,7 @@ func byKey(v engine.RunView, keys []engine.TaskKey) []engine.TaskView {
 	}
 	var out []engine.TaskView
 	for _, t := range v.Tasks {
-		if t.Runner == "" && picked[t.TaskKey] {
+		if picked[t.TaskKey] {
 			out = append(out, t)
 		}
 	}
@@ -182,7 +182,7 @@ func (s *server) carryOut(ctx context.Context, v engine.RunView, o order, dryRun
 		}
 		return open, nil
 	}
-	selections, err := o.selections(v)
+	selections, err := o.selections()
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +210,7 @@ func (o order) output() []byte {
 }
 
 // selections are what was picked: whole tasks in one, and each element of a mapped task in one of its own.
-func (o order) selections(v engine.RunView) ([]engine.Selection, error) {
+func (o order) selections() ([]engine.Selection, error) {
 	base := engine.Selection{Upstream: o.Upstream, Downstream: o.Downstream, OnlyFailed: o.OnlyFailed, Latest: o.Latest}
 	if len(o.Picks) == 0 {
 		return []engine.Selection{base}, nil
@@ -218,7 +218,6 @@ func (o order) selections(v engine.RunView) ([]engine.Selection, error) {
 	whole, out := base, []engine.Selection(nil)
 	for _, p := range o.Picks {
 		task, index, mapped := strings.Cut(strings.TrimSuffix(p, "]"), "[")
-		task = api.RunnerOf(v, task)
 		if !mapped {
 			whole.Tasks = append(whole.Tasks, task)
 			continue

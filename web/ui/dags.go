@@ -19,6 +19,7 @@ type dagHead struct {
 	Gone     bool // no process has it: nothing of it runs
 	Away     bool // another process has it, not the one whose page this is: it would refuse to trigger and backfill it
 	Tab      string
+	Lineage  bool // its tasks say what data they work on
 }
 
 func (s *server) head(ctx context.Context, st engine.DAGStatus) (dagHead, error) {
@@ -39,8 +40,9 @@ func (s *server) head(ctx context.Context, st engine.DAGStatus) (dagHead, error)
 // headAt is what is known of a DAG without reading its runs. live are the DAGs that a process has.
 func (s *server) headAt(st engine.DAGStatus, now time.Time, live map[string]bool) dagHead {
 	h := dagHead{DAGStatus: st, Schedule: schedule(st.Spec), Gone: !live[st.ID]}
-	_, has := s.Control.Catalog().DAG(st.ID)
+	d, has := s.Control.Catalog().DAG(st.ID)
 	h.Away = !has && !h.Gone
+	h.Lineage = has && d.HasLineage()
 	if iv, ok := api.NextRun(st, now); ok && !st.Paused && !h.Gone {
 		h.Next, h.Due = &iv, iv.End.Before(now)
 	}

@@ -26,7 +26,8 @@ type logFollower struct {
 	try   int
 	node  *engine.TaskView // a virtual node whose lines are picked; nil: all
 	after int64
-	fresh bool // nothing was sent yet
+	fresh bool                // nothing was sent yet
+	kept  []engine.Attachment // what came by that is no line
 }
 
 // follow goes on with a log if it is the same one, and starts with the other if not.
@@ -75,6 +76,10 @@ func (l *logFollower) take(chunk []byte) []logLine { return logLines(l.split(chu
 func (l *logFollower) split(chunk []byte) [][]byte {
 	var part [][]byte
 	for line := range bytes.Lines(chunk) {
+		if a, ok := engine.ParseAttachment(line); ok {
+			l.kept = append(l.kept, a)
+			continue
+		}
 		part = append(part, bytes.TrimSpace(line))
 	}
 	if l.node != nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/tidemill/tidemill/engine"
+	"github.com/tidemill/tidemill/web/api"
 )
 
 // taskData is what the page of a task instance shows.
@@ -32,6 +33,8 @@ type taskData struct {
 	MoreInputs   int
 	Output       string
 	Details      string
+	Facts        []factLine // of a virtual node: what its details say in a word each
+	Kept         []keptPart // what the try keeps beside its log
 	Error        string
 	Pick         string
 	Log          logData
@@ -101,6 +104,7 @@ func (s *server) taskPage(ctx context.Context, r *http.Request) (*page, error) {
 	if d.Log.Lines, d.Log.Left, err = reader.next(ctx, s.Store); err != nil {
 		return nil, err
 	}
+	d.Kept = keptParts(api.AttachedTo(reader.kept, d.Task))
 	d.LogURL = runURL(d.Task.DAG, d.Task.RunID) + "/tasks/" + url.PathEscape(d.Task.Task) + "/log?" + url.Values{"try": {strconv.Itoa(d.Try)}, "map_index": {strconv.Itoa(d.Task.MapIndex)}}.Encode()
 	return &page{Title: d.Label + " · " + d.Task.DAG, Name: "task", Nav: "dags", Data: d, Log: follower}, nil
 }
@@ -135,8 +139,8 @@ func find(v engine.RunView, task string, index int) (*taskData, error) {
 	if q := d.Task.Question; q != nil && d.Task.Runner == "" {
 		d.Asked = &questionLine{QuestionRow: *q, DAG: d.Task.DAG, RunID: d.Task.RunID, Next: taskURL(d.Task.DAG, d.Task.RunID, d.Task.Task, d.Task.MapIndex)}
 	}
+	d.Pick = pick(d.Task)
 	if d.Task.Runner == "" {
-		d.Pick = pick(d.Task)
 		d.Note = note{Text: d.Task.Note, Action: runURL(d.Task.DAG, d.Task.RunID) + "/note", Task: d.Task.Task, MapIndex: d.Task.MapIndex, Next: taskURL(d.Task.DAG, d.Task.RunID, d.Task.Task, d.Task.MapIndex)}
 	}
 	return d, nil
@@ -208,7 +212,10 @@ func endClass(e engine.Ending) string {
 // values are what the try that is shown read, yielded and failed with.
 func (s *server) values(ctx context.Context, d *taskData) error {
 	d.Error = maskText(d.Task.Error)
-	d.Details = pretty(d.Task.Details)
+	d.Facts = factsIn(d.Task.Details)
+	if len(d.Facts) == 0 {
+		d.Details = pretty(d.Task.Details)
+	}
 	if d.Task.Runner != "" || d.Shown == nil || d.Shown.Running {
 		return nil
 	}

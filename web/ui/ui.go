@@ -14,7 +14,7 @@ import (
 	"github.com/tidemill/tidemill/web/live"
 )
 
-// Deps is what the pages stand on. All but Lake are required.
+// Deps is what the pages stand on. All but Lake and Docs are required.
 type Deps struct {
 	Control *engine.Control
 	Store   engine.Store
@@ -24,6 +24,13 @@ type Deps struct {
 	Pulse   *live.Pulse
 	Gate    *live.Gate
 	Lake    func(ctx context.Context) (any, error)
+	Docs    *ProjectDocs
+}
+
+// A ProjectDocs is the documentation of a project that a task builds: one HTML file, served at /dbt/.
+type ProjectDocs struct {
+	Path string // where the file is once it has been built
+	DAG  string // whose task builds it, for those who look before
 }
 
 // by is who does what is clicked here, as history tells it.
@@ -53,6 +60,10 @@ func Mount(r chi.Router, d Deps) error {
 	r.Get("/dags/{dag}/runs/{run}/tasks/{task}/log", s.textLog)
 	r.Get("/live", s.live)
 	r.Get("/assets/*", s.assets.serve)
+	r.Get("/dbt/", s.projectDocs)
+	r.Get("/dbt", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/dbt/", http.StatusMovedPermanently)
+	})
 	r.Get("/favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/assets/icon.svg", http.StatusMovedPermanently)
 	})
@@ -72,6 +83,7 @@ func (s *server) pages() map[string]pageFunc {
 		"/":                                   s.dagsPage,
 		"/dags/{dag}":                         s.gridPage,
 		"/dags/{dag}/graph":                   s.graphPage,
+		"/dags/{dag}/lineage":                 s.lineagePage,
 		"/dags/{dag}/trigger":                 s.triggerPage,
 		"/dags/{dag}/backfill":                s.backfillPage,
 		"/dags/{dag}/runs/{run}":              s.runPage,

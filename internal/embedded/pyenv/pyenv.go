@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"time"
 
 	"github.com/tidemill/tidemill/internal/embedded/filelock"
 )
@@ -115,7 +116,12 @@ func (e Env) build(ctx context.Context, o Options) error {
 		return fmt.Errorf("write requirements: %w", err)
 	}
 	o.Progress("installing dbt into a Python environment of its own (once; some 40 MB to download)")
-	if err := e.install(ctx, python, requirements); err != nil {
+	every := time.NewTicker(tellEvery)
+	defer every.Stop()
+	told := e.tellOn(o, every.C)
+	err = e.install(ctx, python, requirements)
+	told()
+	if err != nil {
 		return err
 	}
 	for _, path := range []string{e.Python(), e.DBT()} {

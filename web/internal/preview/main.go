@@ -1,6 +1,6 @@
 // Command preview serves the pages over made-up history, for whoever works on them:
 //
-//	go run ./web/internal/preview [-listen 127.0.0.1:8090] [-data usual|features|hard|crowd|none]
+//	go run ./web/internal/preview [-listen 127.0.0.1:8090] [-data usual|features|hard|crowd|none] [-docs index.html]
 package main
 
 import (
@@ -13,19 +13,21 @@ import (
 	"github.com/tidemill/tidemill/engine/enginetest"
 	"github.com/tidemill/tidemill/web"
 	"github.com/tidemill/tidemill/web/internal/showcase"
+	"github.com/tidemill/tidemill/web/ui"
 )
 
 func main() {
 	addr := flag.String("listen", "127.0.0.1:8090", "where to listen")
 	data := flag.String("data", "usual", "what to show: usual, features, hard (much, long, failed), crowd (500 DAGs) or none")
+	docs := flag.String("docs", "", "file to serve at /dbt/")
 	flag.Parse()
-	if err := serve(*addr, *data); err != nil {
+	if err := serve(*addr, *data, *docs); err != nil {
 		slog.Error("preview", "error", err)
 		os.Exit(1)
 	}
 }
 
-func serve(addr, data string) error {
+func serve(addr, data, docs string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	clock := showcase.NewClock()
@@ -45,7 +47,7 @@ func serve(addr, data string) error {
 	if err != nil {
 		return err
 	}
-	h, err := web.New(web.Config{Control: control, Store: store, Version: "0.1.0", Clock: clock})
+	h, err := web.New(web.Config{Control: control, Store: store, Version: "0.1.0", Clock: clock, Docs: &ui.ProjectDocs{Path: docs, DAG: "daily_transactions"}})
 	if err != nil {
 		return err
 	}

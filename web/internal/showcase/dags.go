@@ -123,7 +123,7 @@ func daily() engine.AnyDAG {
 		engine.DefaultRetry(engine.Retry{Max: 2, Initial: 5 * time.Minute, Multiplier: 2}))
 	fresh := engine.After(d.Run(), "check_data_freshness", func(context.Context, run) (Freshness, error) { return Freshness{AgeMinutes: 4}, nil })
 	loaded := engine.After(fresh, "load_to_postgres", func(context.Context, Freshness) (Loaded, error) { return Loaded{Rows: 1}, nil })
-	built := engine.After(loaded, "dbt_run", func(context.Context, Loaded) (Built, error) { return Built{Models: len(Models)}, nil }, engine.Virtual(models))
+	built := engine.After(loaded, "dbt_run", func(context.Context, Loaded) (Built, error) { return Built{Models: len(Models)}, nil }, engine.Virtual(models), engine.Lineage(lineage))
 	tested := engine.After(built, "dbt_test", func(context.Context, Built) (Tested, error) { return Tested{Tests: len(Tests)}, nil }, engine.Virtual(tests))
 	engine.After2(loaded, tested, "quality_metrics", func(context.Context, Loaded, Tested) (Metrics, error) { return Metrics{}, nil })
 	return d

@@ -116,7 +116,7 @@ func (r *play) day(day time.Time) error {
 		return err
 	}
 	tests := step{task: "dbt_test", mapIndex: -1, takes: 21 * time.Second, state: engine.Success, ending: engine.EndSuccess, output: Tested{Tests: len(Tests), Warnings: []string{}},
-		nodes: nodes("dbt_test", Tests, func(int) engine.State { return engine.Success }, r.at), log: []string{"12 of 12 tests passed"}}
+		nodes: nodes("dbt_test", Tests, func(int) engine.State { return engine.Success }, r.at), log: []string{"12 of 12 tests passed"}, kept: foundRows()}
 	if err := r.do(tests); err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func (r *play) loaded(day time.Time) error {
 
 func (r *play) dbtRun(state func(int) engine.State) step {
 	return step{task: "dbt_run", mapIndex: -1, takes: 34 * time.Second, state: engine.Success, ending: engine.EndSuccess, output: Built{Models: len(Models), Rows: map[string]int{"fct_transactions": 41622, "fct_daily_revenue": 218}},
-		nodes: nodes("dbt_run", modelNames(), state, r.at), log: []string{"Running with dbt=1.11.2", "Found 9 models, 12 data tests, 1 source", "1 of 9 OK created sql view model staging.stg_transactions", "7 of 9 OK created sql incremental model gold.fct_transactions"}}
+		nodes: nodes("dbt_run", modelNames(), state, r.at), log: []string{"Running with dbt=1.11.2", "Found 9 models, 12 data tests, 1 source", "1 of 9 OK created sql view model staging.stg_transactions", "7 of 9 OK created sql incremental model gold.fct_transactions"}, kept: compiled()}
 }
 
 // backfill runs a week from before the registration: four days are done, one waits to be retried, the rest is queued.

@@ -74,6 +74,7 @@ type step struct {
 	err      string
 	output   any
 	log      []string
+	kept     []engine.Attachment
 	nodes    []engine.VirtualState
 	name     string // of its element
 	extra    []byte // of the assets that it updates
@@ -169,6 +170,13 @@ func (r *play) write(k engine.TaskKey, try int, start time.Time, s step) error {
 		}
 		lines = append(append(lines, line...), '\n')
 	}
+	for _, a := range s.kept {
+		line, err := attachmentLine(start, a)
+		if err != nil {
+			return err
+		}
+		lines = append(append(lines, line...), '\n')
+	}
 	if len(lines) == 0 {
 		return nil
 	}
@@ -212,6 +220,7 @@ func nodes(runner string, names []string, state func(i int) engine.State, at tim
 		if runner == "dbt_run" {
 			v.Upstream = upstream(Models[i])
 		}
+		v.Details = details(runner, n, i, v)
 		out = append(out, v)
 	}
 	return out
