@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidemill/tidemill/storage/lake/laketest"
 )
@@ -19,15 +20,15 @@ const sparkVar = "TIDEMILL_SPARK"
 //go:embed spark.py
 var sparkCode string
 
-// spark runs Spark on a lake; from is an offset to filter by, or -1 for all rows. False: it is not asked for.
-func spark(t *testing.T, root string, from int, answer any) bool {
+// spark runs Spark on a lake; from is a record timestamp in microseconds to filter by, or -1 for all rows. False: it is not asked for.
+func spark(t *testing.T, root string, from int64, answer any) bool {
 	t.Helper()
 	python := os.Getenv(sparkVar)
 	if python == "" {
 		t.Logf("Spark is not tried: that takes %s", sparkVar)
 		return false
 	}
-	cmd := exec.Command(python, "-c", sparkCode, root, laketest.Topic, strconv.Itoa(from)) //nolint:gosec // the tester's own
+	cmd := exec.Command(python, "-c", sparkCode, root, laketest.Topic, strconv.FormatInt(from, 10)) //nolint:gosec // the tester's own
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.Output()
@@ -74,12 +75,13 @@ func TestSparkUsesThePageIndex(t *testing.T) {
 	t.Parallel()
 	const records, from = 100_000, 99_000 // in one row group
 	l := laketest.Ordered(t, records)
+	at := time.Date(2024, 1, 5, 0, 0, 0, 0, time.UTC).Add(from * 250 * time.Millisecond)
 	type scan struct {
 		Count int64 `json:"count"`
 		Rows  int64 `json:"rows"`
 	}
 	var got map[string]scan
-	if !spark(t, l.Root(), from, &got) {
+	if !spark(t, l.Root(), at.UnixMicro(), &got) {
 		return
 	}
 	if with, without := got["with"], got["without"]; with.Count != records-from || without.Count != records-from || without.Rows != records || with.Rows >= records/2 {
