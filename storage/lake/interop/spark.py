@@ -1,5 +1,5 @@
-"""Reads a lake with Spark and says in one line of JSON what it sees. Arguments: the lake's folder, the topic, and a record
-timestamp in microseconds to filter by, or -1 for all rows."""
+"""Reads a lake with Spark and says in one line of JSON what it sees. Arguments: the lake's folder, the topic, and an
+amount to filter by, or -1 for all rows."""
 
 import decimal
 import json
@@ -43,7 +43,7 @@ def read(folder):
 def scanned(index):
     """How many rows Spark's scan gives for a filter, with the page index or without."""
     spark.sparkContext._jsc.hadoopConfiguration().set("parquet.filter.columnindex.enabled", index)
-    frame = spark.read.parquet(f"{root}/bronze/{topic}").where(f"kafka_timestamp >= timestamp_micros({start})").select("kafka_offset")
+    frame = spark.read.parquet(f"{root}/bronze/{topic}").where(f"amount >= {start}").select("kafka_offset")
     plan = frame._jdf.queryExecution().executedPlan()
     count = len(plan.executeCollect())
     return {"count": count, "rows": plan.collectLeaves().apply(0).metrics().get("numOutputRows").get().value()}

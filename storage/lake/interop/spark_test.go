@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidemill/tidemill/storage/lake/laketest"
 )
@@ -20,7 +19,7 @@ const sparkVar = "TIDEMILL_SPARK"
 //go:embed spark.py
 var sparkCode string
 
-// spark runs Spark on a lake; from is a record timestamp in microseconds to filter by, or -1 for all rows. False: it is not asked for.
+// spark runs Spark on a lake; from is an amount to filter by, or -1 for all rows. False: it is not asked for.
 func spark(t *testing.T, root string, from int64, answer any) bool {
 	t.Helper()
 	python := os.Getenv(sparkVar)
@@ -70,18 +69,18 @@ func TestSparkTypesAndValues(t *testing.T) {
 	}
 }
 
-// TestSparkUsesThePageIndex to leave out pages within a row group.
+// TestSparkUsesThePageIndex to leave out pages within a row group: of decimals and text. (It pushes no filter down by a time or an INT64 of
+// ours: their schema tells their width, which is allowed and which it does not expect.)
 func TestSparkUsesThePageIndex(t *testing.T) {
 	t.Parallel()
 	const records, from = 100_000, 99_000 // in one row group
 	l := laketest.Ordered(t, records)
-	at := time.Date(2024, 1, 5, 0, 0, 0, 0, time.UTC).Add(from * 250 * time.Millisecond)
 	type scan struct {
 		Count int64 `json:"count"`
 		Rows  int64 `json:"rows"`
 	}
 	var got map[string]scan
-	if !spark(t, l.Root(), at.UnixMicro(), &got) {
+	if !spark(t, l.Root(), from, &got) {
 		return
 	}
 	if with, without := got["with"], got["without"]; with.Count != records-from || without.Count != records-from || without.Rows != records || with.Rows >= records/2 {
