@@ -29,6 +29,14 @@ func (d disk) Link(oldname, newname string) error {
 	return d.steps.do("link", newname, func() error { return d.FS.Link(oldname, newname) })
 }
 
+func (d disk) Rename(oldname, newname string) error {
+	return d.steps.do("rename", newname, func() error { return d.FS.Rename(oldname, newname) })
+}
+
+func (d disk) Exchange(a, b string) error {
+	return d.steps.do("exchange", a, func() error { return d.FS.Exchange(a, b) })
+}
+
 func (d disk) Remove(name string) error {
 	return d.steps.do("remove", name, func() error { return d.FS.Remove(name) })
 }

@@ -23,9 +23,15 @@ const benchPartitions = 6
 // BenchmarkIngest carries a million records of some 430 bytes from a broker in
 // another process to committed Parquet, and reports records per second and per
 // second of this process's CPU.
-func BenchmarkIngest(b *testing.B) {
+func BenchmarkIngest(b *testing.B) { benchmarkIngest(b, 0) }
+
+// BenchmarkIngestOfThirtyDays is BenchmarkIngest with records that are each of
+// another day than the last, of thirty: every batch has thirty days open.
+func BenchmarkIngestOfThirtyDays(b *testing.B) { benchmarkIngest(b, 30) }
+
+func benchmarkIngest(b *testing.B, days int) {
 	const records = 1_000_000
-	brokers := brokerProcess(b, records)
+	brokers := brokerProcess(b, records, days)
 	b.ReportAllocs()
 	for b.Loop() {
 		l, err := lake.Open(b.TempDir(), topic)
@@ -93,7 +99,10 @@ func peakMemory(b *testing.B) float64 {
 	return float64(u.Maxrss) / 1024
 }
 
-func fillTopic(brokers []string, records int, partitions int32) error {
+// fillTopic makes the topic and puts payments on it, twelve a second; with days
+// above 0 each is a day after the one before it, and after so many days back at
+// the first.
+func fillTopic(brokers []string, records int, partitions int32, days int) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.MaxBufferedRecords(200_000))
 	if err != nil {
@@ -106,7 +115,11 @@ func fillTopic(brokers []string, records int, partitions int32) error {
 	}
 	start := time.Date(2024, 1, 5, 0, 0, 0, 0, time.UTC)
 	for i := range records {
-		r := paymentRecord(i, int32(i)%partitions, start.Add(time.Duration(i)*80*time.Millisecond))
+		at := start.Add(time.Duration(i) * 80 * time.Millisecond)
+		if days > 0 {
+			at = start.AddDate(0, 0, i/int(partitions)%days).Add(time.Duration(i) * time.Millisecond)
+		}
+		r := paymentRecord(i, int32(i)%partitions, at)
 		client.Produce(ctx, r, func(_ *kgo.Record, err error) {
 			if err != nil {
 				panic(err)
@@ -118,9 +131,9 @@ func fillTopic(brokers []string, records int, partitions int32) error {
 
 // brokerProcess runs a broker in a process of its own, so that its CPU time is
 // not ours.
-func brokerProcess(b *testing.B, records int) []string {
+func brokerProcess(b *testing.B, records, days int) []string {
 	b.Helper()
-	cmd := child("broker", recordsVar+"="+strconv.Itoa(records))
+	cmd := child("broker", recordsVar+"="+strconv.Itoa(records), daysVar+"="+strconv.Itoa(days))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)

@@ -38,6 +38,9 @@ func (s *session[R]) flush(ctx context.Context, b *lake.Batch[R]) error {
 		return nil
 	}
 	if err := s.commit(ctx); err != nil {
+		if ctx.Err() == nil {
+			s.end(err) // before another claim meets the batch, which takes nothing any more
+		}
 		return err
 	}
 	s.newBatch()

@@ -44,7 +44,9 @@ func New[R any](cfg Config[R]) (*Ingester[R], error) {
 // reached at the start, the topic does not exist, a record was left out. Run may
 // be called again after it returned; whatever it had not committed is read again.
 func (in *Ingester[R]) Run(ctx context.Context) (err error) {
-	if err := in.cfg.Lake.Finish(ctx); err != nil { // needs no broker
+	if err := in.cfg.Lake.Finish(ctx); ctx.Err() != nil { // it needs no broker
+		return nil
+	} else if err != nil {
 		return err
 	}
 	if err := in.cfg.Lake.Agree(ctx, lake.ContractOf[R](in.cfg.Contract)); err != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -80,5 +81,26 @@ func TestSharedOutAnewWhileItBegins(t *testing.T) {
 	group := &restless{stop: cancel}
 	if err := in.sessions(ctx, group); err != nil || group.sessions != 2 {
 		t.Errorf("it ended after %d sessions: %v; want 2 and no error", group.sessions, err)
+	}
+}
+
+// TestEndedBeforeItBegan: asked to end while it still finishes what a dead process left, it has not failed.
+func TestEndedBeforeItBegan(t *testing.T) {
+	w := world{t: t, root: t.TempDir(), brokers: []string{"unused"}}
+	left := filepath.Join(w.root, "_tmp", topic+"~dead")
+	if err := os.MkdirAll(left, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(left, "2024-01-05~0190a3c8-0000-7000-8000-000000000000.parquet"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in, err := New(w.config(w.lake()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := in.Run(ctx); err != nil {
+		t.Errorf("Run: %v, want none", err)
 	}
 }

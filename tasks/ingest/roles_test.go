@@ -28,6 +28,7 @@ const (
 	rootVar    = "INGEST_TEST_ROOT"    // ingester: the lake's folder
 	killVar    = "INGEST_TEST_KILL"    // ingester: the changing step on the disk before which it is killed; negative: never
 	recordsVar = "INGEST_TEST_RECORDS" // broker: how many payments lie on the topic
+	daysVar    = "INGEST_TEST_DAYS"    // broker: of how many days in turn; 0: one day after the other
 )
 
 func TestMain(m *testing.M) {
@@ -70,7 +71,11 @@ func brokerMain() error {
 	if err != nil {
 		return err
 	}
-	if err := fillTopic(c.ListenAddrs(), n, benchPartitions); err != nil {
+	days, err := strconv.Atoi(os.Getenv(daysVar))
+	if err != nil {
+		return err
+	}
+	if err := fillTopic(c.ListenAddrs(), n, benchPartitions, days); err != nil {
 		return err
 	}
 	fmt.Println(strings.Join(c.ListenAddrs(), ","))

@@ -33,106 +33,160 @@ type Difference struct {
 // its standard input and output; it is called again after a child has died. What is wrong with a file is a Difference; the error is for
 // a verification that could not be done.
 func Lake(ctx context.Context, l *lake.Lake, start func(context.Context) *exec.Cmd) (report Report, err error) {
-	if err := l.Finish(ctx); err != nil { // files of a writer that died may be on their way
-		return Report{}, err
-	}
-	s, err := l.State(ctx)
-	if err != nil {
-		return Report{}, err
-	}
-	v := verifier{lake: l, child: child{start: start}, sums: sums{}, report: Report{Topic: l.Topic(), Differences: []Difference{}}}
+	v := verifier{lake: l, child: child{start: start}, read: map[string]*readFile{}}
 	defer func() {
 		if end := v.child.end(); end != nil && err == nil {
 			err = fmt.Errorf("end the reading process: %w", end)
 		}
 	}()
-	files, err := s.FilesOf("")
-	if err != nil {
-		return Report{}, fmt.Errorf("list the files: %w", err)
-	}
-	for _, f := range files {
-		r, err := v.file(ctx, f.Path, f.Rows)
-		if err != nil {
+	for more, n := true, 0; more && n < maxRounds; n++ {
+		if more, err = v.round(ctx); err != nil {
 			return Report{}, err
 		}
-		if r != nil {
-			v.bounds(f, r)
-			if err := v.sums.add(r); err != nil {
+	}
+	return v.report()
+}
+
+// maxRounds bounds how often files that came in meanwhile are read, too.
+const maxRounds = 10
+
+type verifier struct {
+	lake  *lake.Lake
+	child child
+	read  map[string]*readFile // by path
+	live  []string             // paths of the files that the log lists now
+}
+
+// readFile is what came of a file.
+type readFile struct {
+	reading     *Reading // nil: the second library does not read it
+	accepted    bool     // its rows are accepted records
+	differences []Difference
+}
+
+// round reads what the log lists and was not read yet. It returns false when there was none: compaction may have put others in the place
+// of those that were about to be read.
+func (v *verifier) round(ctx context.Context) (bool, error) {
+	if err := v.lake.Finish(ctx); err != nil { // files of a writer that died may be on their way
+		return false, err
+	}
+	s, err := v.lake.State(ctx)
+	if err != nil {
+		return false, err
+	}
+	files, err := s.FilesOf("")
+	if err != nil {
+		return false, fmt.Errorf("list the files: %w", err)
+	}
+	dead, err := s.DeadFiles()
+	if err != nil {
+		return false, fmt.Errorf("list the files of dead letters: %w", err)
+	}
+	v.live = nil
+	fresh := false
+	for _, f := range files {
+		v.live = append(v.live, f.Path)
+		if v.read[f.Path] != nil {
+			continue
+		}
+		fresh = true
+		r, err := v.file(ctx, f.Path, f.Rows)
+		if err != nil {
+			return false, err
+		}
+		if r.accepted = true; r.reading != nil {
+			r.bounds(f)
+		}
+	}
+	for _, f := range dead {
+		v.live = append(v.live, f.Path)
+		if v.read[f.Path] != nil {
+			continue
+		}
+		fresh = true
+		if _, err := v.file(ctx, f.Path, f.Rows); err != nil {
+			return false, err
+		}
+	}
+	return fresh, nil
+}
+
+// report sums up the files that the log lists.
+func (v *verifier) report() (Report, error) {
+	r, all := Report{Topic: v.lake.Topic(), Files: len(v.live), Differences: []Difference{}}, sums{}
+	for _, path := range v.live {
+		f := v.read[path]
+		if f == nil { // it came in after the last round
+			r.Files--
+			continue
+		}
+		r.Differences = append(r.Differences, f.differences...)
+		if f.reading == nil {
+			continue
+		}
+		r.Rows += f.reading.Rows
+		if f.accepted {
+			if err := all.add(f.reading); err != nil {
 				return Report{}, err
 			}
 		}
 	}
-	dead, err := s.DeadFiles()
-	if err != nil {
-		return Report{}, fmt.Errorf("list the files of dead letters: %w", err)
-	}
-	for _, f := range dead {
-		if _, err := v.file(ctx, f.Path, f.Rows); err != nil {
-			return Report{}, err
-		}
-	}
-	v.report.Sums = v.sums.texts()
-	return v.report, nil
+	r.Sums = all.texts()
+	return r, nil
 }
 
-type verifier struct {
-	lake   *lake.Lake
-	child  child
-	sums   sums
-	report Report
+func (r *readFile) differs(file, column, format string, args ...any) {
+	r.differences = append(r.differences, Difference{file, column, fmt.Sprintf(format, args...)})
 }
 
-func (v *verifier) differs(file, column, format string, args ...any) {
-	v.report.Differences = append(v.report.Differences, Difference{file, column, fmt.Sprintf(format, args...)})
-}
-
-// file compares the two readings of a file with each other, and its rows with the log. It returns the second reading; nil if there is none.
-func (v *verifier) file(ctx context.Context, name string, rows int64) (*Reading, error) {
+// file compares the two readings of a file with each other, and its rows with the log.
+func (v *verifier) file(ctx context.Context, name string, rows int64) (*readFile, error) {
 	path := v.lake.Abs(lake.File{Path: name})
-	v.report.Files++
 	got, fault, err := v.child.read(ctx, path)
 	if err != nil {
 		return nil, err
 	}
+	r := &readFile{}
+	v.read[name] = r
 	want, err := ours(path)
 	if err != nil {
-		v.differs(name, "", "we cannot read it: %v", err)
+		r.differs(name, "", "we cannot read it: %v", err)
 	}
 	if fault != "" {
-		v.differs(name, "", "it cannot be read: %s", fault)
-		return nil, nil
+		r.differs(name, "", "it cannot be read: %s", fault)
+		return r, ctx.Err()
 	}
 	if got.Rows != rows {
-		v.differs(name, "", "%d rows, the log says %d", got.Rows, rows)
+		r.differs(name, "", "%d rows, the log says %d", got.Rows, rows)
 	}
-	v.report.Rows += got.Rows
-	if err == nil {
-		v.compare(name, &got, &want)
+	if r.reading = &got; err == nil {
+		r.compare(name, &want)
 	}
-	return &got, ctx.Err()
+	return r, ctx.Err()
 }
 
-// compare says in what two readings differ.
-func (v *verifier) compare(name string, got, want *Reading) {
+// compare says in what the reading differs from ours.
+func (r *readFile) compare(name string, want *Reading) {
+	got := r.reading
 	if got.Rows != want.Rows {
-		v.differs(name, "", "%d rows, we read %d", got.Rows, want.Rows)
+		r.differs(name, "", "%d rows, we read %d", got.Rows, want.Rows)
 	}
 	for _, w := range want.Columns {
 		g := got.column(w.Name)
 		switch {
 		case g == nil:
-			v.differs(name, w.Name, "it sees no such column")
+			r.differs(name, w.Name, "it sees no such column")
 		case g.Values != w.Values || g.Nulls != w.Nulls:
-			v.differs(name, w.Name, "%d values and %d nulls, we read %d and %d", g.Values, g.Nulls, w.Values, w.Nulls)
+			r.differs(name, w.Name, "%d values and %d nulls, we read %d and %d", g.Values, g.Nulls, w.Values, w.Nulls)
 		case g.Sum != w.Sum:
-			v.differs(name, w.Name, "a sum of %s, we read %s", g.Sum, w.Sum)
+			r.differs(name, w.Name, "a sum of %s, we read %s", g.Sum, w.Sum)
 		case g.Digest != w.Digest:
-			v.differs(name, w.Name, "other values than we read")
+			r.differs(name, w.Name, "other values than we read")
 		}
 	}
 	for _, g := range got.Columns {
 		if want.column(g.Name) == nil {
-			v.differs(name, g.Name, "we see no such column")
+			r.differs(name, g.Name, "we see no such column")
 		}
 	}
 }
@@ -141,14 +195,14 @@ func (v *verifier) compare(name string, got, want *Reading) {
 const timestampColumn = "kafka_timestamp"
 
 // bounds compares the record timestamps that are read with those of the log.
-func (v *verifier) bounds(f lake.File, r *Reading) {
-	c := r.column(timestampColumn)
+func (r *readFile) bounds(f lake.File) {
+	c := r.reading.column(timestampColumn)
 	if c == nil || f.Rows == 0 {
 		return // said already, or nothing to say
 	}
 	first, last := time.UnixMicro(c.Min).UTC(), time.UnixMicro(c.Max).UTC()
 	if !first.Equal(f.MinTimestamp) || !last.Equal(f.MaxTimestamp) {
-		v.differs(f.Path, timestampColumn, "from %s to %s, the log says from %s to %s", first.Format(time.RFC3339Nano), last.Format(time.RFC3339Nano),
+		r.differs(f.Path, timestampColumn, "from %s to %s, the log says from %s to %s", first.Format(time.RFC3339Nano), last.Format(time.RFC3339Nano),
 			f.MinTimestamp.Format(time.RFC3339Nano), f.MaxTimestamp.Format(time.RFC3339Nano))
 	}
 }
