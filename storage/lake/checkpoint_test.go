@@ -107,6 +107,22 @@ func TestCheckpoint(t *testing.T) {
 	if _, err := l.StateAt(t.Context(), head+1); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotKept) {
 		t.Errorf("as of an entry to come: %v", err)
 	}
+	for _, day := range s.days() { // by the list's text, as by the list
+		files, err := s.day(day)
+		if err != nil || len(s.kept[string(day)]) == 0 && len(s.files[day]) == 0 {
+			t.Fatalf("%s: %v", day, err)
+		}
+		for _, f := range files {
+			if live, err := s.isLive(day, f.Path); !live || err != nil {
+				t.Errorf("%s is not live: %v", f.Path, err)
+			}
+			for _, src := range f.Sources {
+				if live, err := s.isLive(day, src.Path); live || err != nil {
+					t.Errorf("%s, which was merged, is live: %v", src.Path, err)
+				}
+			}
+		}
+	}
 	mustIngest(t, src, NewWriter[row](l), 100, 0, 1, 2)
 	checkLake(t, src, disk)
 	if kept, err := l.checkpoints(); err != nil || len(kept) != keepCheckpoints {

@@ -318,8 +318,7 @@ func TestAFrozenSwapIsTakenOver(t *testing.T) {
 	src := testSource()
 	other := NewWriter[row](openOn(disk, disk.Now))
 	froze := false
-	var hook *blobtest.Intercept
-	hook = &blobtest.Intercept{FS: disk, Before: func(op, name string) error {
+	hook := &blobtest.Intercept{FS: disk, Before: func(op, name string) error {
 		if op != "exchange" || froze || !strings.HasPrefix(name, "bronze/") {
 			return nil
 		}

@@ -314,7 +314,7 @@ func (r *replay[R]) take(topicID string, rec *Record, row *R, v Verdict, out *re
 func (r *replay[R]) redrive(ctx context.Context) error {
 	accepted := map[string]*remade[R]{} // by topic id
 	changed := r.toDead > 0
-	var kept, old []DeadLetter
+	var kept []DeadLetter
 	for _, f := range r.dead {
 		var letters []DeadLetter
 		some := false
@@ -361,7 +361,7 @@ func (r *replay[R]) redrive(ctx context.Context) error {
 		}
 		if some {
 			r.sealed.entry.Replaces.DeadFiles = append(r.sealed.entry.Replaces.DeadFiles, f.Path)
-			kept, old = append(kept, stay...), append(old, letters...)
+			kept = append(kept, stay...)
 		}
 	}
 	if !changed {

@@ -44,7 +44,7 @@ type keptRange struct {
 	Range
 }
 
-// fold says how many of a list's last segments are written anew together with n
+// joined says how many of a list's last segments are written anew together with n
 // new items: those that are not larger than what they are joined with. So each
 // item is written some ten times in a list of any length, and a list has as many
 // segments as its length has binary digits.
@@ -65,9 +65,8 @@ type segments struct {
 	disk  blob.FS
 	topic string
 
-	mu    sync.Mutex
-	days  []loadedDay // read lately, the newest last
-	count int         // read so far
+	mu   sync.Mutex
+	days []loadedDay // read lately, the newest last
 }
 
 type loadedDay struct {
@@ -111,24 +110,55 @@ func (r *segments) day(list []segment) ([]File, error) {
 
 func readSegments[T any](r *segments, list []segment) (all []T, err error) {
 	for _, s := range list {
-		name := path.Join(segmentFolder(r.topic), s.Name)
-		text, err := r.disk.ReadFile(name)
+		text, err := r.read(s)
 		if err != nil {
-			return nil, fmt.Errorf("read a checkpoint's list: %w", err)
+			return nil, err
 		}
 		var items []T
-		if checksumOf(text) != s.Checksum {
-			err = errors.New("it has another checksum than the checkpoint says")
-		} else if err = json.Unmarshal(text, &items); err == nil && len(items) != s.Items {
+		if err = json.Unmarshal(text, &items); err == nil && len(items) != s.Items {
 			err = fmt.Errorf("it has %d items, the checkpoint says %d", len(items), s.Items)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w (without the folder _checkpoints the log is read from its first entry)", ErrCorrupt, name, err)
+			return nil, r.damaged(s, err)
 		}
 		all = append(all, items...)
-		r.count++
 	}
 	return all, nil
+}
+
+// read is a segment's text, as it was written.
+func (r *segments) read(s segment) ([]byte, error) {
+	text, err := r.disk.ReadFile(path.Join(segmentFolder(r.topic), s.Name))
+	if err != nil {
+		return nil, fmt.Errorf("read a checkpoint's list: %w", err)
+	}
+	if checksumOf(text) != s.Checksum {
+		return nil, r.damaged(s, errors.New("it has another checksum than the checkpoint says"))
+	}
+	return text, nil
+}
+
+func (r *segments) damaged(s segment, err error) error {
+	return fmt.Errorf("%w: %s: %w (without the folder _checkpoints the log is read from its first entry)",
+		ErrCorrupt, path.Join(segmentFolder(r.topic), s.Name), err)
+}
+
+// lists says whether a file is in a day's list. It looks for the file's beginning
+// in the text, as extend writes it: a start asks that of a long list, and reading
+// that as JSON takes ten times as long.
+func (r *segments) lists(list []segment, name string) (bool, error) {
+	path, err := json.Marshal(name)
+	if err != nil {
+		return false, err
+	}
+	begins := slices.Concat([]byte(`{"path":`), path, []byte(`,"day":`))
+	for _, s := range list {
+		text, err := r.read(s)
+		if err != nil || bytes.Contains(text, begins) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // extend writes a list with new items at its end and returns it. The new

@@ -228,8 +228,13 @@ func (s *State) isLive(day Day, name string) (bool, error) {
 		dead, err := s.DeadFiles()
 		return slices.ContainsFunc(dead, func(f DeadFile) bool { return f.Path == name }), err
 	}
-	files, err := s.day(day)
-	return slices.ContainsFunc(files, func(f File) bool { return f.Path == name }), err
+	if slices.ContainsFunc(s.files[day], func(f File) bool { return f.Path == name }) {
+		return true, nil
+	}
+	if len(s.kept[string(day)]) == 0 {
+		return false, nil
+	}
+	return s.segments.lists(s.kept[string(day)], name)
 }
 
 // DayStats sums up each day that has rows, dead letters or tombstones, ascending.
