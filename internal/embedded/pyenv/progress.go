@@ -44,13 +44,14 @@ func (e Env) installed() int {
 	return len(found) - own
 }
 
-// packages counts the packages that a lock names.
+// packages counts the packages that a lock names; one that it pins for several versions of Python once, and none that is for Windows alone.
 func packages(lock string) int {
-	n := 0
+	names := map[string]bool{}
 	for line := range strings.Lines(lock) {
-		if strings.Contains(line, "==") && line[0] != ' ' && line[0] != '#' {
-			n++
+		name, _, pinned := strings.Cut(line, "==")
+		if pinned && line[0] != ' ' && line[0] != '#' && !strings.Contains(line, "sys_platform == 'win32'") {
+			names[name] = true
 		}
 	}
-	return n
+	return len(names)
 }

@@ -17,7 +17,7 @@ func TestALongInstallationSaysThatItGoesOn(t *testing.T) {
 	}
 	said := make(chan string, 1)
 	tick := make(chan time.Time)
-	stop := e.tellOn(Options{Lock: "# by uv\nclick==8.2.1 \\\n    --hash=sha256:a==\ndbt-core==1.11.16\nagate==1.9.1 ; python_version > '3'\n", Progress: func(s string) { said <- s }}, tick)
+	stop := e.tellOn(Options{Lock: "# by uv\nclick==8.2.1 \\\n    --hash=sha256:a==\ndbt-core==1.11.16\nagate==1.9.1 ; python_version > '3'\nagate==1.8 ; python_version < '3'\ntzdata==1 ; sys_platform == 'win32'\n", Progress: func(s string) { said <- s }}, tick)
 	defer stop()
 	tick <- time.Now()
 	if got := <-said; !strings.HasPrefix(got, "still installing dbt: 2 of 3 packages after ") {
