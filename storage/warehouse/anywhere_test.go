@@ -35,7 +35,7 @@ func wantBronze(events []goldref.Event) []string {
 	return sorted(want)
 }
 
-const bronzeLines = `SELECT concat_ws(' ', transaction_id, status, kafka_partition, kafka_offset) FROM bronze.transactions ORDER BY transaction_id COLLATE "C", status COLLATE "C", kafka_partition, kafka_offset`
+const bronzeLines = `SELECT concat_ws(' ', transaction_id, status, kafka_partition, kafka_offset) FROM bronze.transactions`
 
 // reset empties the warehouse, and takes the tables of months away if asked to: making them costs more than all else.
 func (a *anywhere) reset(months bool) {
@@ -64,7 +64,7 @@ func (a *anywhere) finishes(t *testing.T) {
 	if _, err := a.warehouse(a.lake, warehouse.WithBatch(10)).Load(background, request(lastDay, 2)); err != nil {
 		t.Fatalf("the next try: %v", err)
 	}
-	compare(t, "bronze", a.strings(bronzeLines), a.want)
+	compare(t, "bronze", sorted(a.strings(bronzeLines)), a.want)
 	if n := a.count(`SELECT count(*) FROM metadata.lake_files WHERE rows_done <> rows`); n != 0 {
 		t.Errorf("%d files are not loaded to the end", n)
 	}
@@ -83,7 +83,7 @@ func TestALoadThatIsCutOffAnywhere(t *testing.T) {
 		pool := c.pool(t, a.url)
 		defer pool.Close()
 		log, option := criticalLog()
-		_, err := warehouse.New(pool, a.lake, option, warehouse.WithBatch(10)).Load(background, request(lastDay, 1))
+		_, err := warehouse.New(pool, a.lake, option, warehouse.WithBatch(10), warehouse.WithConnections(1+c.at%2)).Load(background, request(lastDay, 1))
 		if err == nil && log.Len() > 0 {
 			t.Errorf("a good load logs %s", log)
 		}
@@ -99,9 +99,9 @@ func TestALoadThatIsCutOffAnywhere(t *testing.T) {
 		t.Fatalf("the whole load sends %d times", whole.sent)
 	}
 	for at := 1; at <= whole.sent; at++ {
-		ways := []*cutter{{at: at, answerLost: true}} // a sending that is lost itself is as the answer before it
+		ways := []*cutter{{at: at}}
 		if at%4 == 0 {
-			ways = append(ways, &cutter{at: at, answerLost: true, dead: true})
+			ways = append(ways, &cutter{at: at, dead: true})
 		}
 		for _, c := range ways {
 			a.reset(at%8 == 0)
@@ -112,7 +112,7 @@ func TestALoadThatIsCutOffAnywhere(t *testing.T) {
 				t.Errorf("cut off at %d of %d the load says that it succeeded, its account does not", at, whole.sent)
 			}
 			if a.finishes(t); t.Failed() {
-				t.Fatalf("cut off at %d of %d, answer lost %t, dead %t: %v", at, whole.sent, c.answerLost, c.dead, err)
+				t.Fatalf("cut off at %d of %d, dead %t: %v", at, whole.sent, c.dead, err)
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,10 +24,19 @@ type attempt struct {
 	files     int
 	lateFiles int
 	through   int64
-	counts    Counts
+
+	mu     sync.Mutex
+	counts Counts
 }
 
-// auditLock is the advisory lock that a session holds as long as its attempt runs: a RUNNING row whose lock is free
+// add counts what one connection has done.
+func (a *attempt) add(c Counts) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.counts.add(c)
+}
+
+// auditLock is the advisory lock that each session of an attempt shares as long as it lives: a RUNNING row whose lock is free
 // belongs to nobody.
 const auditLock = `hashtextextended('tidemill load_audit ' || $1::bigint, 0)`
 
@@ -57,7 +67,7 @@ func (w *Warehouse) begin(ctx context.Context, conn *pgx.Conn, a *attempt) error
 			a.DAGID, a.RunID, a.TaskID, a.Try, a.logicalDate(), a.Day.Start()).Scan(&id); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock(`+auditLock+`)`, id) // before anybody can see the row
+		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock_shared(`+auditLock+`)`, id) // before anybody can see the row
 		return err
 	})
 	if err != nil {

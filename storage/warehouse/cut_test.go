@@ -1,6 +1,7 @@
 package warehouse_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -10,14 +11,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// cutter stands between a process and its database. At the chosen one of all that is sent it does what it is told.
+// cutter stands between a process and its database. It lets the chosen one of all that is sent arrive and loses the answer: a
+// sending that is lost itself is no different from the lost answer to the one before it.
 type cutter struct {
 	mu   sync.Mutex
 	sent int
-	at   int // which sending; 0: none
-	do   func()
-	// answerLost lets that sending arrive, and loses the answer; else it is lost itself.
-	answerLost bool
+	at   int    // which sending; 0: none
+	when string // or the first one that has this text
+	do   func() // instead, before it is sent
 	// dead is a process that is gone with it: nothing more is sent, on any connection.
 	dead bool
 	cut  bool
@@ -56,11 +57,11 @@ func (c *cutter) isDead() bool {
 }
 
 // next counts a sending and says whether it is the one.
-func (c *cutter) next() (now bool) {
+func (c *cutter) next(p []byte) (now bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sent++
-	if c.sent != c.at {
+	if c.sent != c.at && (c.when == "" || c.cut || !bytes.Contains(p, []byte(c.when))) {
 		return false
 	}
 	c.cut = true
@@ -79,16 +80,12 @@ func (c *cutConn) Write(p []byte) (int, error) {
 		_ = c.Close()
 		return 0, errCut
 	}
-	if !c.of.next() {
+	if !c.of.next(p) {
 		return c.Conn.Write(p)
 	}
 	if c.of.do != nil {
 		c.of.do()
 		return c.Conn.Write(p)
-	}
-	if !c.of.answerLost {
-		_ = c.Close()
-		return 0, errCut
 	}
 	c.mu.Lock()
 	c.losing = true
