@@ -48,6 +48,8 @@ var benchmarks = []benchmark{
 	{"old_snapshot", 1, oldSnapshot},
 	{"history3m", 1, history},
 	{"load", 3, load},
+	{"load4", 3, load4},
+	{"load10k", 3, load10k},
 	{"copy", 3, rawCopy},
 	{"ingest", 1, ingestion},
 	{"restart", 1, restart},

@@ -22,6 +22,9 @@ import (
 	"github.com/tidemill/tidemill/tasks/ingest"
 )
 
+// loadConnections is over how many connections a load brings files into the warehouse at once.
+const loadConnections = 4
+
 // platform is the pipeline's ground with what has to be closed after it.
 type platform struct {
 	dags.Platform
@@ -57,7 +60,7 @@ func newPlatform(ctx context.Context, c *Config, s *services, python pyenv.Env, 
 	}
 	p := &platform{lake: l, pool: pool}
 	p.Log = log
-	p.Tasks = daily.Tasks{Lake: l, Warehouse: warehouse.New(pool, warehouse.FromLake(l), warehouse.WithLogger(log)), Now: time.Now}
+	p.Tasks = daily.Tasks{Lake: l, Warehouse: warehouse.New(pool, warehouse.FromLake(l), warehouse.WithLogger(log), warehouse.WithConnections(loadConnections)), Now: time.Now}
 	p.Ingest = ingest.Config[payment.Row]{
 		Contract: payment.ContractVersion,
 		Brokers:  s.Brokers, Topic: c.Topic, Group: c.Group, Lake: l, Transform: c.transform(), WaitForTopic: true,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,10 +24,19 @@ type attempt struct {
 	files     int
 	lateFiles int
 	through   int64
-	counts    Counts
+
+	mu     sync.Mutex
+	counts Counts
 }
 
-// auditLock is the advisory lock that a session holds as long as its attempt runs: a RUNNING row whose lock is free
+// add counts what one connection has done.
+func (a *attempt) add(c Counts) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.counts.add(c)
+}
+
+// auditLock is the advisory lock that each session of an attempt shares as long as it lives: a RUNNING row whose lock is free
 // belongs to nobody.
 const auditLock = `hashtextextended('tidemill load_audit ' || $1::bigint, 0)`
 
@@ -57,7 +67,7 @@ func (w *Warehouse) begin(ctx context.Context, conn *pgx.Conn, a *attempt) error
 			a.DAGID, a.RunID, a.TaskID, a.Try, a.logicalDate(), a.Day.Start()).Scan(&id); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock(`+auditLock+`)`, id) // before anybody can see the row
+		_, err := tx.Exec(ctx, `SELECT pg_advisory_lock_shared(`+auditLock+`)`, id) // before anybody can see the row
 		return err
 	})
 	if err != nil {
@@ -100,6 +110,11 @@ func (w *Warehouse) finish(ctx context.Context, a *attempt, cause error) error {
 	return fmt.Errorf("end the account of the load: %w", err)
 }
 
+// committedCounts is what an attempt has committed, by its rows of metadata.loads.
+const committedCounts = `coalesce(sum(rows_loaded), 0)::bigint AS loaded, coalesce(sum(rows_duplicate), 0)::bigint AS duplicate,
+	coalesce(sum(rows_conflicting), 0)::bigint AS conflicting, coalesce(sum(rows_replaced), 0)::bigint AS replaced,
+	coalesce(sum(rows_rejected), 0)::bigint AS rejected`
+
 func (w *Warehouse) writeEnd(ctx context.Context, a *attempt, status string, message *string, took time.Duration) error {
 	return w.account(ctx, w.pool, func(tx pgx.Tx) error { return a.writeEnd(ctx, tx, status, message, took) })
 }
@@ -112,13 +127,23 @@ func (a *attempt) writeEnd(ctx context.Context, tx pgx.Tx, status string, messag
 			a.DAGID, a.RunID, a.TaskID, a.Try, a.logicalDate(), a.Day.Start(), status, took.Milliseconds(), message)
 		return err
 	}
+	// The session may still be ending, and commit what we have no answer of: only then it is certain what was done. That
+	// takes what it takes, within ctx.
+	limit := ""
+	if err := tx.QueryRow(ctx, `SELECT current_setting('lock_timeout'), set_config('lock_timeout', '0', true), pg_advisory_xact_lock(`+auditLock+`)::text`, a.id).
+		Scan(&limit, nil, nil); err != nil {
+		return fmt.Errorf("wait for the end of the load's session: %w", err)
+	}
+	if _, err := tx.Exec(ctx, setLockLimit, limit); err != nil {
+		return err
+	}
 	tag, err := tx.Exec(ctx, `
-		UPDATE metadata.load_audit SET status = $2, files = $3, late_files = $4, rows_read = $5, rows_loaded = $6,
-			rows_duplicate = $7, rows_conflicting = $8, rows_replaced = $9, rows_skipped = $10, rows_rejected = $11,
-			duration_ms = $12, error_message = $13, finished_at = now()
-		WHERE id = $1`,
-		a.id, status, a.files, a.lateFiles, a.counts.Read, a.counts.Loaded, a.counts.Duplicate, a.counts.Conflicting,
-		a.counts.Replaced, a.counts.Skipped, a.counts.Rejected, took.Milliseconds(), message)
+		UPDATE metadata.load_audit SET status = $2, files = $3, late_files = $4, rows_skipped = $5, duration_ms = $6,
+			error_message = $7, finished_at = now(), rows_loaded = loaded, rows_duplicate = duplicate,
+			rows_conflicting = conflicting, rows_replaced = replaced, rows_rejected = rejected,
+			rows_read = loaded + duplicate + conflicting + replaced + rejected + $5
+		FROM (SELECT `+committedCounts+` FROM metadata.loads WHERE audit_id = $1) AS done
+		WHERE id = $1`, a.id, status, a.files, a.lateFiles, a.counts.Skipped, took.Milliseconds(), message)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = errors.New("its row is gone")
 	}
@@ -143,9 +168,7 @@ func (w *Warehouse) FailLost(ctx context.Context) (int, error) {
 		), lost AS MATERIALIZED (
 			SELECT id FROM running WHERE pg_try_advisory_xact_lock(`+strings.ReplaceAll(auditLock, "$1::bigint", "id")+`)
 		), done AS (
-			SELECT lost.id, count(DISTINCT file_id) AS files, coalesce(sum(rows_loaded), 0) AS loaded,
-				coalesce(sum(rows_duplicate), 0) AS duplicate, coalesce(sum(rows_conflicting), 0) AS conflicting,
-				coalesce(sum(rows_replaced), 0) AS replaced, coalesce(sum(rows_rejected), 0) AS rejected
+			SELECT lost.id, count(DISTINCT file_id) AS files, `+committedCounts+`
 			FROM lost LEFT JOIN metadata.loads ON loads.audit_id = lost.id GROUP BY lost.id
 		)
 		UPDATE metadata.load_audit AS a SET status = 'FAILED', error_message = 'process lost', finished_at = now(),

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,6 +19,8 @@ import (
 var (
 	//go:embed sql/insert.sql
 	insertSQL string
+	//go:embed sql/look_up.sql
+	lookUpSQL string
 	//go:embed sql/settle.sql
 	settleSQL string
 )
@@ -39,7 +42,10 @@ type batch struct {
 type writer struct {
 	conn   *pgx.Conn
 	months months
-	buf    []byte
+	// What is used again from batch to batch.
+	buf           []byte
+	ids, statuses []string
+	times         []time.Time
 	// lockLimit is how long the mark of progress waits for a lock: it refers to metadata.load_audit.
 	lockLimit string
 }
@@ -51,7 +57,10 @@ func (w *writer) write(ctx context.Context, b *batch) (Counts, error) {
 		return Counts{}, err
 	}
 	for try := 1; ; try++ {
-		counts, err := w.commit(ctx, b, w.place)
+		counts, err := w.commit(ctx, b, w.copyNew)
+		if isDuplicate(err) { // another load brought an event in between
+			counts, err = w.commit(ctx, b, w.place)
+		}
 		if isRefusal(err) {
 			counts, err = w.commit(ctx, b, w.sift)
 		}
@@ -95,12 +104,91 @@ func (w *writer) commit(ctx context.Context, b *batch, place func(context.Contex
 	return counts, nil
 }
 
-// place brings rows into bronze.
+// copyNew brings rows into bronze as place does, for less: it looks up which of their events are there, settles those, and
+// copies the others straight into the table. It errs with a unique violation when another load brings one of them first.
+func (w *writer) copyNew(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.Row) (Counts, error) {
+	winners, counts := fold(rows)
+	table := w.months.table(rows)
+	found, err := w.there(ctx, tx, table, winners)
+	if err != nil {
+		return Counts{}, fmt.Errorf("look up %d rows of %s: %w", len(winners), b.file.Path, err)
+	}
+	fresh, met := divide(winners, found)
+	w.buf = appendBronze(w.buf[:0], fresh, b.file.TopicID, b.loadID)
+	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(w.buf), fmt.Sprintf(copyBronze, table)); err != nil {
+		return Counts{}, fmt.Errorf("copy %d rows of %s: %w", len(fresh), b.file.Path, err)
+	}
+	counts.Loaded = int64(len(fresh))
+	if len(met) == 0 {
+		return counts, nil
+	}
+	if err := w.stage(ctx, tx, b, met); err != nil {
+		return Counts{}, err
+	}
+	all := make([]int32, len(met))
+	for i := range all {
+		all[i] = int32(i) //nolint:gosec // a batch is far smaller
+	}
+	settled, err := w.settle(ctx, tx, b, all)
+	counts.add(settled)
+	return counts, err
+}
+
+// there tells which of rows, by their place, have an event that is in table.
+func (w *writer) there(ctx context.Context, tx pgx.Tx, table string, rows []*payment.Row) ([]int64, error) {
+	w.ids, w.statuses, w.times = w.ids[:0], w.statuses[:0], w.times[:0]
+	for _, r := range rows {
+		w.ids, w.statuses, w.times = append(w.ids, r.TransactionID), append(w.statuses, r.Status), append(w.times, time.UnixMicro(r.EventTime))
+	}
+	found, err := tx.Query(ctx, fmt.Sprintf(lookUpSQL, table), w.ids, w.statuses, w.times)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(found, pgx.RowTo[int64])
+}
+
+// divide parts rows from those at the places found, which ascend.
+func divide(rows []*payment.Row, found []int64) (others, at []*payment.Row) {
+	if len(found) == 0 {
+		return rows, nil
+	}
+	others = make([]*payment.Row, 0, len(rows)-len(found))
+	for i, r := range rows {
+		if len(found) > 0 && found[0] == int64(i) {
+			at, found = append(at, r), found[1:]
+		} else {
+			others = append(others, r)
+		}
+	}
+	return others, at
+}
+
+// stage copies rows into the table staged, numbered as they come.
+func (w *writer) stage(ctx context.Context, tx pgx.Tx, b *batch, rows []*payment.Row) error {
+	w.buf = appendCopy(w.buf[:0], rows)
+	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(w.buf), copyStaged); err != nil {
+		return fmt.Errorf("copy %d rows of %s: %w", len(rows), b.file.Path, err)
+	}
+	return nil
+}
+
+// settle settles the staged rows of those numbers, whose events are in bronze.
+func (w *writer) settle(ctx context.Context, tx pgx.Tx, b *batch, met []int32) (settled Counts, err error) {
+	if err := tx.QueryRow(ctx, settleSQL, b.loadID, b.file.TopicID, met).
+		Scan(&settled.Duplicate, &settled.Conflicting, &settled.Replaced); err != nil {
+		return Counts{}, fmt.Errorf("settle %d rows of %s: %w", len(met), b.file.Path, err)
+	}
+	if n := settled.Duplicate + settled.Conflicting + settled.Replaced; n != int64(len(met)) {
+		return Counts{}, fmt.Errorf("settle %d rows of %s: %d are gone from bronze", len(met), b.file.Path, int64(len(met))-n)
+	}
+	return settled, nil
+}
+
+// place brings rows into bronze, whatever other loads do meanwhile.
 func (w *writer) place(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.Row) (Counts, error) {
 	winners, counts := fold(rows)
-	w.buf = appendCopy(w.buf[:0], winners)
-	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(w.buf), copyStaged); err != nil {
-		return Counts{}, fmt.Errorf("copy %d rows of %s: %w", len(winners), b.file.Path, err)
+	if err := w.stage(ctx, tx, b, winners); err != nil {
+		return Counts{}, err
 	}
 	found, err := tx.Query(ctx, insertSQL, b.loadID, b.file.TopicID)
 	if err != nil {
@@ -114,16 +202,9 @@ func (w *writer) place(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.
 	if len(met) == 0 {
 		return counts, nil
 	}
-	var settled Counts
-	if err := tx.QueryRow(ctx, settleSQL, b.loadID, b.file.TopicID, met).
-		Scan(&settled.Duplicate, &settled.Conflicting, &settled.Replaced); err != nil {
-		return Counts{}, fmt.Errorf("settle %d rows of %s: %w", len(met), b.file.Path, err)
-	}
-	if n := settled.Duplicate + settled.Conflicting + settled.Replaced; n != int64(len(met)) {
-		return Counts{}, fmt.Errorf("settle %d rows of %s: %d are gone from bronze", len(met), b.file.Path, int64(len(met))-n)
-	}
+	settled, err := w.settle(ctx, tx, b, met)
 	counts.add(settled)
-	return counts, nil
+	return counts, err
 }
 
 // sift brings rows into bronze but for those that the database refuses, which it finds by halving and sets aside.

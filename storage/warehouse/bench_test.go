@@ -80,7 +80,7 @@ func BenchmarkCopy(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		tag, err := conn.Conn().PgConn().CopyFrom(background, wire, `COPY bronze.transactions (`+warehouse.CopyColumns+`) FROM STDIN (FORMAT binary)`)
+		tag, err := conn.Conn().PgConn().CopyFrom(background, wire, warehouse.CopyBronze)
 		conn.Release()
 		if err != nil || tag.RowsAffected() != benchRows/100*99 {
 			b.Fatal(tag, err)

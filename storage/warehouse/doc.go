@@ -12,5 +12,7 @@
 //
 // [Warehouse.Quality] counts a day, not an attempt.
 //
+// [Warehouse.AuditDay] follows a day's records from the lake through bronze into Gold, and names what is wrong.
+//
 // Any number of loads may run at once, in any number of processes: a file is claimed by an advisory lock.
 package warehouse

@@ -17,8 +17,12 @@ const stagedTable = `CREATE TEMPORARY TABLE staged (
 	ingestion_timestamp timestamptz) ON COMMIT DELETE ROWS`
 
 const (
-	stagedColumns = 24
-	copyStaged    = `COPY pg_temp.staged FROM STDIN (FORMAT binary)`
+	lakeColumns = 23
+	copyStaged  = `COPY pg_temp.staged FROM STDIN (FORMAT binary)`
+	// copyBronze copies into the table that %s names: bronze.transactions or one of its months.
+	copyBronze = `COPY %s (transaction_id, status, event_time, initiated_at, amount, currency, customer_id, merchant_id, payment_method,
+		customer_email, merchant_category, device_type, ip_address, city, country, is_fraud, fraud_score, extra, payload_hash,
+		kafka_partition, kafka_offset, kafka_timestamp, ingestion_timestamp, topic_id, load_id) FROM STDIN (FORMAT binary)`
 	// pgEpoch is 2000-01-01 in microseconds since 1970: where PostgreSQL counts from.
 	pgEpoch = 946_684_800_000_000
 )
@@ -41,8 +45,25 @@ func appendCopy(dst []byte, rows []*payment.Row) []byte {
 }
 
 func appendTuple(dst []byte, n int, r *payment.Row) []byte {
-	dst = binary.BigEndian.AppendUint16(dst, stagedColumns)
+	dst = binary.BigEndian.AppendUint16(dst, lakeColumns+1)
 	dst = appendInt4(dst, int32(n)) //nolint:gosec // a batch is far smaller
+	return appendColumns(dst, r)
+}
+
+// appendBronze appends rows to dst as the data of copyBronze, as the rows of one load.
+func appendBronze(dst []byte, rows []*payment.Row, topicID string, loadID int64) []byte {
+	dst = append(dst, copyHeader...)
+	for _, r := range rows {
+		dst = binary.BigEndian.AppendUint16(dst, lakeColumns+2)
+		dst = appendColumns(dst, r)
+		dst = appendText(dst, topicID)
+		dst = appendInt8(dst, loadID)
+	}
+	return append(dst, copyTrailer...)
+}
+
+// appendColumns appends the columns that the lake has.
+func appendColumns(dst []byte, r *payment.Row) []byte {
 	dst = appendText(dst, r.TransactionID)
 	dst = appendText(dst, r.Status)
 	dst = appendTime(dst, r.EventTime)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tidemill/tidemill/storage/lake"
 	"github.com/tidemill/tidemill/storage/payment"
@@ -83,12 +84,7 @@ func (w *Warehouse) load(ctx context.Context, a *attempt) error {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// Its locks go with it. What an interrupted statement leaves is the server's to end; nobody waits for it here.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = conn.Close(ctx)
-	}()
+	defer leave(ctx, conn)
 	if err := w.begin(ctx, conn, a); err != nil {
 		return err
 	}
@@ -101,24 +97,69 @@ func (w *Warehouse) load(ctx context.Context, a *attempt) error {
 	}
 	a.through = todo.through
 	a.files = todo.before + len(todo.files)
-	a.counts.add(Counts{Read: todo.skipped, Skipped: todo.skipped})
-	if len(todo.files) > 0 {
-		if _, err := conn.Exec(ctx, stagedTable); err != nil {
-			return fmt.Errorf("make the temporary table: %w", err)
-		}
-	}
-	out := &writer{conn: conn, lockLimit: limitText(w.lockLimit)}
+	a.add(Counts{Read: todo.skipped, Skipped: todo.skipped})
 	for _, f := range todo.files {
 		if late(f.Day, a.Day, w.lookback) {
 			a.lateFiles++
+		}
+	}
+	if err := w.loadFiles(ctx, conn, a, todo.files); err != nil {
+		return err
+	}
+	// A session that was still ending when this load began has ended by now, if it had a file of ours.
+	_, err = w.FailLost(ctx)
+	return err
+}
+
+// loadFiles brings what is missing of each file, in order, over conn and as many connections more as the warehouse may use.
+func (w *Warehouse) loadFiles(ctx context.Context, conn *pgx.Conn, a *attempt, files []lake.File) error {
+	todo := make(chan lake.File, len(files))
+	for _, f := range files {
+		todo <- f
+	}
+	close(todo)
+	g, ctx := errgroup.WithContext(ctx)
+	for range min(w.connections, len(files)) - 1 {
+		g.Go(func() error {
+			conn, err := w.session(ctx, "tidemill load")
+			if err != nil {
+				return err
+			}
+			defer leave(ctx, conn)
+			if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock_shared(`+auditLock+`)`, a.id); err != nil {
+				return fmt.Errorf("join the load: %w", err)
+			}
+			return w.loadSome(ctx, conn, a, todo)
+		})
+	}
+	g.Go(func() error { return w.loadSome(ctx, conn, a, todo) })
+	return g.Wait()
+}
+
+// loadSome brings what is missing of files until there are no more, over one connection.
+func (w *Warehouse) loadSome(ctx context.Context, conn *pgx.Conn, a *attempt, files <-chan lake.File) error {
+	var out *writer
+	for f := range files {
+		if out == nil {
+			// Rows are looked up by index, also where the planner has seen the table empty.
+			if _, err := conn.Exec(ctx, stagedTable+`; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan`); err != nil {
+				return fmt.Errorf("make the temporary table: %w", err)
+			}
+			out = &writer{conn: conn, lockLimit: limitText(w.lockLimit)}
 		}
 		if err := w.loadFile(ctx, conn, out, a, f); err != nil {
 			return err
 		}
 	}
-	// A session that was still ending when this load began has ended by now, if it had a file of ours.
-	_, err = w.FailLost(ctx)
-	return err
+	return nil
+}
+
+// leave closes a load's connection: its locks go with it. What an interrupted statement leaves is the server's to end; nobody
+// waits for it here.
+func leave(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
 }
 
 // loadFile brings what is missing of one file.
@@ -127,11 +168,11 @@ func (w *Warehouse) loadFile(ctx context.Context, conn *pgx.Conn, out *writer, a
 	if err != nil {
 		return err
 	}
-	a.counts.add(Counts{Read: p.done, Skipped: p.done})
+	a.add(Counts{Read: p.done, Skipped: p.done})
 	if p.done < f.Rows {
 		err := inBatches(ctx, w.source, f, p.done, w.batch, func(first int64, rows []payment.Row) error {
 			counts, err := out.write(ctx, &batch{auditID: a.id, file: p, first: first, rows: rows})
-			a.counts.add(counts)
+			a.add(counts)
 			return err
 		})
 		if err != nil {

@@ -127,6 +127,42 @@ func TestTwoLoadsAtOnceEqualOne(t *testing.T) {
 	}
 }
 
+// TestALoadThatMeetsAnother has another load commit events between the moment at which a load has looked them up and the one at which
+// it copies them.
+func TestALoadThatMeetsAnother(t *testing.T) {
+	db, m := newDatabase(t), &memory{}
+	m.put("first", dayNumber(0), rowsOf(t, topic(43, 40, 1))[dayNumber(0)])
+	load(t, db.warehouse(m), dayNumber(0))
+	want := sorted(db.strings(bronzeLines))
+	db.exec(`CREATE TABLE public.kept AS TABLE bronze.transactions; DELETE FROM bronze.transactions; UPDATE metadata.lake_files SET rows_done = 0`)
+	columns := strings.Join(copyColumns, ", ")
+	c := &cutter{when: "COPY bronze.transactions", do: func() {
+		db.exec(`INSERT INTO bronze.transactions (` + columns + `) SELECT ` + columns + ` FROM public.kept OFFSET 1`)
+	}}
+	pool := c.pool(t, db.url)
+	defer pool.Close()
+	result, err := warehouse.New(pool, m).Load(background, request(dayNumber(0), 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := result.Attempt; a.Loaded != 1 || a.Duplicate == 0 || !c.cut {
+		t.Errorf("%+v, want one row loaded", a)
+	}
+	compare(t, "bronze", sorted(db.strings(bronzeLines)), want)
+}
+
+func TestALoadOverSeveralConnections(t *testing.T) {
+	events := topic(42, 800, 9)
+	want := bronzeModel(events)
+	db, m := newDatabase(t), lakeOf(t, events)
+	a := load(t, db.warehouse(m, warehouse.WithBatch(50), warehouse.WithConnections(4)), lastDay).Attempt
+	if a.Read != int64(len(want.Accepted)) || a.Loaded != int64(len(want.Bronze)) {
+		t.Errorf("%+v, want %d of %d", a, len(want.Bronze), len(want.Accepted))
+	}
+	compare(t, "bronze", sorted(db.strings(bronzeLines)), wantBronze(events))
+	compare(t, "load_audit", db.text(`SELECT status, files, rows_read, rows_loaded FROM metadata.load_audit`), []string{fmt.Sprintf(`["SUCCESS", 9, %d, %d]`, a.Read, a.Loaded)})
+}
+
 // other is the same lake under another name: its files are claimed apart from the first's, its rows are the same events.
 type other struct{ *memory }
 

@@ -62,6 +62,22 @@ func (s *months) ensure(ctx context.Context, conn *pgx.Conn, rows []payment.Row)
 	return nil
 }
 
+// table is the table to copy rows into: their month's if they are all of one, which spares PostgreSQL finding it for each;
+// else bronze.transactions.
+func (s *months) table(rows []payment.Row) string {
+	const whole = "bronze.transactions"
+	of := noMonth
+	for i := range rows {
+		switch m := monthOf(rows[i].EventTime); {
+		case m == noMonth || i > 0 && m != of:
+			return whole
+		default:
+			of = m
+		}
+	}
+	return "bronze." + of.table()
+}
+
 // makeMonth makes the month's table unless it is there. CREATE TABLE … PARTITION OF would wait for every reader of
 // bronze, and let every later one wait for itself; attaching a finished table does not.
 func makeMonth(ctx context.Context, conn *pgx.Conn, m month) error {

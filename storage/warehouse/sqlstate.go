@@ -35,3 +35,6 @@ func isRefusal(err error) bool {
 		return strings.HasPrefix(code, "22")
 	}
 }
+
+// isDuplicate says whether the database refused a row because a unique index has its key already.
+func isDuplicate(err error) bool { return sqlState(err) == "23505" }

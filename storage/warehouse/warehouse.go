@@ -24,13 +24,14 @@ const (
 // Warehouse loads a lake into a database that has the migrations of the warehouse. It is safe for concurrent use. It
 // owns neither the pool nor the source: the caller closes them.
 type Warehouse struct {
-	pool      *pgxpool.Pool
-	source    Source
-	log       *slog.Logger
-	batch     int
-	lookback  int
-	lockLimit time.Duration
-	now       func() time.Time
+	pool        *pgxpool.Pool
+	source      Source
+	log         *slog.Logger
+	batch       int
+	connections int
+	lookback    int
+	lockLimit   time.Duration
+	now         func() time.Time
 }
 
 // Option changes a default of [New].
@@ -42,6 +43,9 @@ func WithLogger(log *slog.Logger) Option { return func(w *Warehouse) { w.log = l
 
 // WithBatch sets how many rows one transaction of a load has: at least 1, by default 1,000.
 func WithBatch(rows int) Option { return func(w *Warehouse) { w.batch = max(1, rows) } }
+
+// WithConnections sets over how many connections a load brings files at once: at least 1, by default 1. Each brings whole files.
+func WithConnections(n int) Option { return func(w *Warehouse) { w.connections = max(1, n) } }
 
 // WithLookback sets how many days before its own a run's models look back: a file that is older is counted as late. The
 // default is 3.
@@ -56,7 +60,7 @@ func WithClock(now func() time.Time) Option { return func(w *Warehouse) { w.now 
 
 // New returns a warehouse on pool that loads from source. It does not connect.
 func New(pool *pgxpool.Pool, source Source, options ...Option) *Warehouse {
-	w := &Warehouse{pool: pool, source: source, log: slog.Default(), batch: defaultBatch, lookback: defaultLookback, lockLimit: defaultLockLimit, now: time.Now}
+	w := &Warehouse{pool: pool, source: source, log: slog.Default(), batch: defaultBatch, connections: 1, lookback: defaultLookback, lockLimit: defaultLockLimit, now: time.Now}
 	for _, o := range options {
 		o(w)
 	}

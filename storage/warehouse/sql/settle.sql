@@ -7,11 +7,14 @@ WITH met AS MATERIALIZED (
         there.payload_hash = staged.payload_hash AS same,
         (staged.kafka_timestamp, staged.kafka_partition, staged.kafka_offset)
             > (there.kafka_timestamp, there.kafka_partition, there.kafka_offset) AS later
-    FROM staged
-    JOIN bronze.transactions AS there USING (transaction_id, status, event_time)
-    WHERE staged.n = ANY ($3)
-    ORDER BY staged.n
-    FOR UPDATE OF there
+    FROM (SELECT * FROM staged WHERE n = ANY ($3) ORDER BY n OFFSET 0) AS staged
+    CROSS JOIN LATERAL (
+        SELECT t.payload_hash, t.kafka_timestamp, t.kafka_partition, t.kafka_offset
+        FROM bronze.transactions AS t
+        WHERE (t.transaction_id, t.status, t.event_time) = (staged.transaction_id, staged.status, staged.event_time)
+        OFFSET 0 -- looked up by index, one by one
+        FOR UPDATE
+    ) AS there
 ), taken AS (
     INSERT INTO bronze.transactions AS there (
         transaction_id, status, event_time, initiated_at, amount, currency, customer_id, merchant_id, payment_method,
