@@ -49,14 +49,17 @@ func lineageOf(raw manifestJSON, ordered []*Node) []engine.LineageNode {
 			}
 		}
 	}
+	var written []engine.LineageNode // sources that come last
 	for _, id := range sortedNames(raw.Sources) {
 		s := raw.Sources[id]
 		n := engine.LineageNode{ID: id, Name: s.SourceName + "." + s.Name, Kind: kindSource, Doc: s.Description}
-		if w := writers[id]; w != "" {
-			n.Upstream = []string{w}
-		}
 		if s.timed() {
 			n.Task = taskIDPrefix[KindSource] + n.Name
+		}
+		if w := writers[id]; w != "" {
+			n.Upstream = []string{w}
+			written = append(written, n)
+			continue
 		}
 		out = append(out, n)
 	}
@@ -71,6 +74,7 @@ func lineageOf(raw manifestJSON, ordered []*Node) []engine.LineageNode {
 		}
 		out = append(out, l)
 	}
+	out = append(out, written...)
 	for _, id := range sortedNames(raw.Exposures) {
 		e := raw.Exposures[id]
 		name := e.Label
