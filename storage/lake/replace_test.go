@@ -347,6 +347,9 @@ func TestAFrozenSwapIsTakenOver(t *testing.T) {
 	checkLake(t, src, disk)
 }
 
+// allRaces asks for what takes minutes.
+func allRaces() bool { return os.Getenv("TIDEMILL_LAKE_RACES") == "all" }
+
 // step runs do until its n-th change of the disk, then pause, then goes on. It
 // says whether there were so many.
 func step(disk blob.FS, n int, pause func()) (fs *blobtest.Intercept, reached func() bool) {
@@ -365,8 +368,8 @@ func step(disk blob.FS, n int, pause func()) (fs *blobtest.Intercept, reached fu
 // the other's while that goes on to its end; then the power fails.
 func TestStreamRunsThroughASwap(t *testing.T) {
 	t.Parallel()
-	stride := 19 // of the pairs of steps; all of them take some minutes
-	if os.Getenv("TIDEMILL_LAKE_RACES") == "all" {
+	stride := 67 // of the pairs of steps; all of them take some minutes
+	if allRaces() {
 		stride = 1
 	}
 	type side func(t *testing.T, src source, disk blob.FS, now func() time.Time)
