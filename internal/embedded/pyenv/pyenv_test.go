@@ -71,7 +71,7 @@ func TestEnsure(t *testing.T) {
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	if n := rec.count("installing dbt"); n != 1 {
+	if n := rec.count("installing dbt into"); n != 1 {
 		t.Errorf("installed %d times: %q", n, rec.told)
 	}
 	if envs[0] != envs[1] || envs[0] != envs[2] {
