@@ -12,7 +12,7 @@
 //
 // The kills (TestRandomKills): three processes on six partitions under load are killed, frozen and stopped at random.
 //
-// The short versions run with all tests; the long ones when they are asked for (docs/lake-proofs.md has their figures):
+// The short matrix runs with all tests; all of it, and the kills, when they are asked for (docs/lake-proofs.md has their figures):
 //
 //	TIDEMILL_CRASH_MATRIX=all go test -v -timeout 60m -run TestCrashMatrix ./e2e/lakecrash
 //	TIDEMILL_KILLS=500 go test -v -timeout 60m -run TestRandomKills ./e2e/lakecrash
