@@ -73,34 +73,23 @@ func (p *fingerprint) add(f io.ReaderAt, size int64) error {
 }
 
 func addColumn(h hash.Hash, chunk parquet.ColumnChunk) (err error) {
-	pages := chunk.Pages()
-	defer func() { err = errors.Join(err, pages.Close()) }()
+	values := parquet.NewColumnChunkValueReader(chunk)
+	defer func() { err = errors.Join(err, values.Close()) }()
 	var text []byte
 	buf := make([]parquet.Value, 256)
 	for {
-		page, err := pages.ReadPage()
+		n, err := values.ReadValues(buf)
+		text = text[:0]
+		for _, v := range buf[:n] {
+			text = appendValue(text, v)
+		}
+		_, _ = h.Write(text) // a hash never errs
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		values := page.Values()
-		for {
-			n, err := values.ReadValues(buf)
-			text = text[:0]
-			for _, v := range buf[:n] {
-				text = appendValue(text, v)
-			}
-			_, _ = h.Write(text) // a hash never errs
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return err
-			}
-		}
-		parquet.Release(page)
 	}
 }
 

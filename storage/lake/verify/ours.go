@@ -57,33 +57,22 @@ func ourScale(field parquet.Field) int {
 }
 
 func ourChunk(chunk parquet.ColumnChunk, g *gauge) (err error) {
-	pages := chunk.Pages()
-	defer func() { err = errors.Join(err, pages.Close()) }()
+	values := parquet.NewColumnChunkValueReader(chunk)
+	defer func() { err = errors.Join(err, values.Close()) }()
 	var buf [512]parquet.Value
 	for {
-		page, err := pages.ReadPage()
+		n, err := values.ReadValues(buf[:])
+		for _, v := range buf[:n] {
+			if err := ourValue(g, v); err != nil {
+				return err
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		values := page.Values()
-		for {
-			n, err := values.ReadValues(buf[:])
-			for _, v := range buf[:n] {
-				if err := ourValue(g, v); err != nil {
-					return err
-				}
-			}
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return err
-			}
-		}
-		parquet.Release(page)
 	}
 }
 
