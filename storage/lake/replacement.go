@@ -185,7 +185,7 @@ func (s *State) foldReplay(e *Entry) {
 	r := e.Replaces
 	d := s.Days[r.Day]
 	d.Day = r.Day
-	d.Generation++
+	d.Generation, d.Replayed = d.Generation+1, e.N
 	s.Days[r.Day] = d
 	for _, c := range e.Days {
 		s.foldDay(c)

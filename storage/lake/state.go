@@ -61,7 +61,8 @@ type DayStat struct {
 	DeadLetters   map[string]int64 `json:"dead_letters,omitempty"` // by field
 	Tombstones    int64            `json:"tombstones"`
 	KeyMismatches int64            `json:"key_mismatches"`
-	Generation    int              `json:"generation"` // raised by each replay
+	Generation    int              `json:"generation"`         // raised by each replay
+	Replayed      int64            `json:"replayed,omitempty"` // the entry that raised it last
 }
 
 // DeadLetterCount is the sum of DeadLetters.

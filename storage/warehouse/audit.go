@@ -24,6 +24,7 @@ type attempt struct {
 	files     int
 	lateFiles int
 	through   int64
+	days      generations // of the lake, when the load looked at it
 
 	mu     sync.Mutex
 	counts Counts
@@ -100,7 +101,7 @@ func (w *Warehouse) finish(ctx context.Context, a *attempt, cause error) error {
 		slog.Int64("rows_read", a.counts.Read), slog.Int64("rows_loaded", a.counts.Loaded),
 		slog.Int64("rows_duplicate", a.counts.Duplicate), slog.Int64("rows_conflicting", a.counts.Conflicting),
 		slog.Int64("rows_replaced", a.counts.Replaced), slog.Int64("rows_skipped", a.counts.Skipped),
-		slog.Int64("rows_rejected", a.counts.Rejected), slog.Int64("duration_ms", took.Milliseconds()),
+		slog.Int64("rows_rejected", a.counts.Rejected), slog.Int64("rows_removed", a.counts.Removed), slog.Int64("duration_ms", took.Milliseconds()),
 	}
 	if message != nil {
 		facts = append(facts, slog.String("error_message", *message))
@@ -113,7 +114,7 @@ func (w *Warehouse) finish(ctx context.Context, a *attempt, cause error) error {
 // committedCounts is what an attempt has committed, by its rows of metadata.loads.
 const committedCounts = `coalesce(sum(rows_loaded), 0)::bigint AS loaded, coalesce(sum(rows_duplicate), 0)::bigint AS duplicate,
 	coalesce(sum(rows_conflicting), 0)::bigint AS conflicting, coalesce(sum(rows_replaced), 0)::bigint AS replaced,
-	coalesce(sum(rows_rejected), 0)::bigint AS rejected`
+	coalesce(sum(rows_rejected), 0)::bigint AS rejected, coalesce(sum(rows_removed), 0)::bigint AS removed`
 
 func (w *Warehouse) writeEnd(ctx context.Context, a *attempt, status string, message *string, took time.Duration) error {
 	return w.account(ctx, w.pool, func(tx pgx.Tx) error { return a.writeEnd(ctx, tx, status, message, took) })
@@ -140,7 +141,7 @@ func (a *attempt) writeEnd(ctx context.Context, tx pgx.Tx, status string, messag
 	tag, err := tx.Exec(ctx, `
 		UPDATE metadata.load_audit SET status = $2, files = $3, late_files = $4, rows_skipped = $5, duration_ms = $6,
 			error_message = $7, finished_at = now(), rows_loaded = loaded, rows_duplicate = duplicate,
-			rows_conflicting = conflicting, rows_replaced = replaced, rows_rejected = rejected,
+			rows_conflicting = conflicting, rows_replaced = replaced, rows_rejected = rejected, rows_removed = removed,
 			rows_read = loaded + duplicate + conflicting + replaced + rejected + $5
 		FROM (SELECT `+committedCounts+` FROM metadata.loads WHERE audit_id = $1) AS done
 		WHERE id = $1`, a.id, status, a.files, a.lateFiles, a.counts.Skipped, took.Milliseconds(), message)
@@ -173,7 +174,7 @@ func (w *Warehouse) FailLost(ctx context.Context) (int, error) {
 		)
 		UPDATE metadata.load_audit AS a SET status = 'FAILED', error_message = 'process lost', finished_at = now(),
 			files = done.files, rows_loaded = loaded, rows_duplicate = duplicate, rows_conflicting = conflicting,
-			rows_replaced = replaced, rows_rejected = rejected,
+			rows_replaced = replaced, rows_rejected = rejected, rows_removed = removed,
 			rows_read = loaded + duplicate + conflicting + replaced + rejected
 		FROM done WHERE a.id = done.id`)
 		lost = int(tag.RowsAffected())

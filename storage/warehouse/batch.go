@@ -18,12 +18,23 @@ import (
 
 var (
 	//go:embed sql/insert.sql
-	insertSQL string
+	insertText string
+	insertSQL  = withColumns(insertText)
 	//go:embed sql/look_up.sql
 	lookUpSQL string
 	//go:embed sql/settle.sql
-	settleSQL string
+	settleText string
+	settleSQL  = withColumns(settleText)
+	//go:embed sql/keep.sql
+	keepText string
+	keepSQL  = withColumns(keepText)
 )
+
+// errGone says that a load which repairs a day took away a row that this one has just met: to be run again.
+var errGone = errors.New("rows are gone from bronze")
+
+// errStale says that the lake has a newer generation of a day than the one that a load has seen: to be planned anew.
+var errStale = errors.New("the day was loaded of a newer generation than the lake lists: was the lake restored from an older copy? Generation")
 
 // maxConflicts is how often a transaction that the database gave up is run again: each time another load went on, so
 // that it ends; a number far above what two loads can do to each other, so that a fault does not go on for ever.
@@ -36,6 +47,10 @@ type batch struct {
 	first   int64 // the first row's place in the file
 	rows    []payment.Row
 	loadID  int64
+	// generation is that of the file's day when the load looked at the lake.
+	generation int
+	// replaces says that the day was replayed since it was loaded: rows take the place of what replaced files brought.
+	replaces bool
 }
 
 // writer writes batches. It belongs to one connection, which has the table staged.
@@ -44,6 +59,7 @@ type writer struct {
 	months months
 	// What is used again from batch to batch.
 	buf           []byte
+	both          []*payment.Row
 	ids, statuses []string
 	times         []time.Time
 	// lockLimit is how long the mark of progress waits for a lock: it refers to metadata.load_audit.
@@ -57,17 +73,26 @@ func (w *writer) write(ctx context.Context, b *batch) (Counts, error) {
 		return Counts{}, err
 	}
 	for try := 1; ; try++ {
-		counts, err := w.commit(ctx, b, w.copyNew)
-		if isDuplicate(err) { // another load brought an event in between
-			counts, err = w.commit(ctx, b, w.place)
-		}
-		if isRefusal(err) {
-			counts, err = w.commit(ctx, b, w.sift)
-		}
-		if !isConflict(err) || try == maxConflicts {
+		counts, err := w.attempt(ctx, b)
+		if !isConflict(err) && !errors.Is(err, errGone) || try == maxConflicts {
 			return counts, err
 		}
 	}
+}
+
+// attempt is one try at write's transaction, in the way that costs least.
+func (w *writer) attempt(ctx context.Context, b *batch) (Counts, error) {
+	if b.replaces {
+		return w.commit(ctx, b, w.replace)
+	}
+	counts, err := w.commit(ctx, b, w.copyNew)
+	if isDuplicate(err) { // another load brought an event in between
+		counts, err = w.commit(ctx, b, w.place)
+	}
+	if isRefusal(err) {
+		counts, err = w.commit(ctx, b, w.sift)
+	}
+	return counts, err
 }
 
 // commit runs the transaction, with place to bring the rows.
@@ -75,9 +100,18 @@ func (w *writer) commit(ctx context.Context, b *batch, place func(context.Contex
 	var counts Counts
 	err := pgx.BeginFunc(ctx, w.conn, func(tx pgx.Tx) error {
 		var done int64
-		if err := tx.QueryRow(ctx, `SELECT rows_done, nextval(pg_get_serial_sequence('metadata.loads', 'id'))
-			FROM metadata.lake_files WHERE id = $1 FOR UPDATE`, b.file.id).Scan(&done, &b.loadID); err != nil {
+		var generation int
+		begin := &pgx.Batch{}
+		begin.Queue(`SELECT pg_advisory_xact_lock_shared(`+dayLock+`)`, b.file.lake, b.file.Day.Start())
+		begin.Queue(`SELECT rows_done, nextval(pg_get_serial_sequence('metadata.loads', 'id')),
+				coalesce((SELECT generation FROM metadata.lake_days AS d WHERE (d.lake, d.day) = (f.lake, f.day)), 0)
+			FROM metadata.lake_files AS f WHERE id = $1 FOR UPDATE`, b.file.id).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&done, &b.loadID, &generation) })
+		if err := tx.SendBatch(ctx, begin).Close(); err != nil {
 			return fmt.Errorf("lock the mark of %s: %w", b.file.Path, err)
+		}
+		if generation > b.generation {
+			return fmt.Errorf("%s of %s: %w %d, not %d", b.file.Path, b.file.Day, errStale, generation, b.generation)
 		}
 		if done != b.first {
 			return fmt.Errorf("the mark of %s moved from %d to %d under the load that has claimed it", b.file.Path, b.first, done)
@@ -107,7 +141,7 @@ func (w *writer) commit(ctx context.Context, b *batch, place func(context.Contex
 // copyNew brings rows into bronze as place does, for less: it looks up which of their events are there, settles those, and
 // copies the others straight into the table. It errs with a unique violation when another load brings one of them first.
 func (w *writer) copyNew(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.Row) (Counts, error) {
-	winners, counts := fold(rows)
+	winners, losers, counts := fold(rows)
 	table := w.months.table(rows)
 	found, err := w.there(ctx, tx, table, winners)
 	if err != nil {
@@ -119,10 +153,7 @@ func (w *writer) copyNew(ctx context.Context, tx pgx.Tx, b *batch, rows []paymen
 		return Counts{}, fmt.Errorf("copy %d rows of %s: %w", len(fresh), b.file.Path, err)
 	}
 	counts.Loaded = int64(len(fresh))
-	if len(met) == 0 {
-		return counts, nil
-	}
-	if err := w.stage(ctx, tx, b, met); err != nil {
+	if err := w.stage(ctx, tx, b, met, losers); err != nil {
 		return Counts{}, err
 	}
 	all := make([]int32, len(met))
@@ -163,34 +194,48 @@ func divide(rows []*payment.Row, found []int64) (others, at []*payment.Row) {
 	return others, at
 }
 
-// stage copies rows into the table staged, numbered as they come.
-func (w *writer) stage(ctx context.Context, tx pgx.Tx, b *batch, rows []*payment.Row) error {
-	w.buf = appendCopy(w.buf[:0], rows)
+// stage copies first into the table staged, numbered as they come, and behind them others, which it keeps as records that
+// another one stands for.
+func (w *writer) stage(ctx context.Context, tx pgx.Tx, b *batch, first, others []*payment.Row) error {
+	if len(first)+len(others) == 0 {
+		return nil
+	}
+	w.both = append(append(w.both[:0], first...), others...)
+	w.buf = appendCopy(w.buf[:0], w.both)
 	if _, err := tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(w.buf), copyStaged); err != nil {
-		return fmt.Errorf("copy %d rows of %s: %w", len(rows), b.file.Path, err)
+		return fmt.Errorf("copy %d rows of %s: %w", len(w.both), b.file.Path, err)
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	if _, err := tx.Exec(ctx, keepSQL, b.loadID, b.file.TopicID, len(first)); err != nil {
+		return fmt.Errorf("keep %d rows of %s: %w", len(others), b.file.Path, err)
 	}
 	return nil
 }
 
 // settle settles the staged rows of those numbers, whose events are in bronze.
 func (w *writer) settle(ctx context.Context, tx pgx.Tx, b *batch, met []int32) (settled Counts, err error) {
+	if len(met) == 0 {
+		return Counts{}, nil
+	}
 	if err := tx.QueryRow(ctx, settleSQL, b.loadID, b.file.TopicID, met).
 		Scan(&settled.Duplicate, &settled.Conflicting, &settled.Replaced); err != nil {
 		return Counts{}, fmt.Errorf("settle %d rows of %s: %w", len(met), b.file.Path, err)
 	}
 	if n := settled.Duplicate + settled.Conflicting + settled.Replaced; n != int64(len(met)) {
-		return Counts{}, fmt.Errorf("settle %d rows of %s: %d are gone from bronze", len(met), b.file.Path, int64(len(met))-n)
+		return Counts{}, fmt.Errorf("settle %d rows of %s: %d %w", len(met), b.file.Path, int64(len(met))-n, errGone)
 	}
 	return settled, nil
 }
 
 // place brings rows into bronze, whatever other loads do meanwhile.
 func (w *writer) place(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.Row) (Counts, error) {
-	winners, counts := fold(rows)
-	if err := w.stage(ctx, tx, b, winners); err != nil {
+	winners, losers, counts := fold(rows)
+	if err := w.stage(ctx, tx, b, winners, losers); err != nil {
 		return Counts{}, err
 	}
-	found, err := tx.Query(ctx, insertSQL, b.loadID, b.file.TopicID)
+	found, err := tx.Query(ctx, insertSQL, b.loadID, b.file.TopicID, len(winners))
 	if err != nil {
 		return Counts{}, fmt.Errorf("insert %d rows of %s: %w", len(winners), b.file.Path, err)
 	}
@@ -199,9 +244,6 @@ func (w *writer) place(ctx context.Context, tx pgx.Tx, b *batch, rows []payment.
 		return Counts{}, fmt.Errorf("insert %d rows of %s: %w", len(winners), b.file.Path, err)
 	}
 	counts.Loaded = int64(len(winners) - len(met))
-	if len(met) == 0 {
-		return counts, nil
-	}
 	settled, err := w.settle(ctx, tx, b, met)
 	counts.add(settled)
 	return counts, err

@@ -48,7 +48,7 @@ func (w *Warehouse) count(ctx context.Context, day lake.Day) (c DayCounts, reaso
 	err = w.pool.QueryRow(ctx, `
 		SELECT
 			(SELECT count(*) FROM bronze.transactions WHERE processing_date = $2),
-			(SELECT coalesce(sum(rows_done), 0)::bigint FROM metadata.lake_files WHERE lake = $1 AND day = $2),
+			(SELECT coalesce(sum(rows_done), 0)::bigint FROM metadata.lake_files WHERE lake = $1 AND day = $2 AND retired_at IS NULL),
 			(SELECT count(*) FROM bronze.rejected AS r JOIN metadata.lake_files AS f ON f.id = r.file_id
 				WHERE r.processing_date = $2 AND f.lake = $1)`,
 		w.source.ID(), day.Start()).Scan(&c.Rows, &read, &c.Rejected)

@@ -9,7 +9,7 @@ import (
 
 // The temporary table that rows are copied into, in the binary format of COPY. Its columns are those of
 // bronze.transactions that the lake has, after the row's place in the batch.
-const stagedTable = `CREATE TEMPORARY TABLE staged (
+const stagedTable = `CREATE TEMPORARY TABLE IF NOT EXISTS staged (
 	n integer, transaction_id text, status text, event_time timestamptz, initiated_at timestamptz, amount numeric,
 	currency text, customer_id text, merchant_id text, payment_method text, customer_email text, merchant_category text,
 	device_type text, ip_address text, city text, country text, is_fraud boolean, fraud_score double precision,
@@ -20,9 +20,7 @@ const (
 	lakeColumns = 23
 	copyStaged  = `COPY pg_temp.staged FROM STDIN (FORMAT binary)`
 	// copyBronze copies into the table that %s names: bronze.transactions or one of its months.
-	copyBronze = `COPY %s (transaction_id, status, event_time, initiated_at, amount, currency, customer_id, merchant_id, payment_method,
-		customer_email, merchant_category, device_type, ip_address, city, country, is_fraud, fraud_score, extra, payload_hash,
-		kafka_partition, kafka_offset, kafka_timestamp, ingestion_timestamp, topic_id, load_id) FROM STDIN (FORMAT binary)`
+	copyBronze = `COPY %s (` + lakeColumnNames + `, topic_id, load_id) FROM STDIN (FORMAT binary)`
 	// pgEpoch is 2000-01-01 in microseconds since 1970: where PostgreSQL counts from.
 	pgEpoch = 946_684_800_000_000
 )

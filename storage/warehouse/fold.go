@@ -8,15 +8,19 @@ import (
 	"github.com/tidemill/tidemill/storage/payment"
 )
 
-// Counts is what became of the rows that an attempt read. Read is the sum of all others.
+// Counts is what became of the rows that an attempt read. Read is the sum of all others but Removed.
 type Counts struct {
 	Read        int64 `json:"rows_read"`
 	Loaded      int64 `json:"rows_loaded"`      // inserted: the first record of its event
 	Duplicate   int64 `json:"rows_duplicate"`   // a copy, byte for byte, of the record in bronze
 	Conflicting int64 `json:"rows_conflicting"` // another payload, earlier in the order: not taken
-	Replaced    int64 `json:"rows_replaced"`    // another payload, later in the order: took the other's place
-	Skipped     int64 `json:"rows_skipped"`     // were there from an attempt before
-	Rejected    int64 `json:"rows_rejected"`    // refused by the database
+	// Replaced took the place of another record: the same one as an older generation of its day had it, or, with another
+	// payload, one that is earlier in the order.
+	Replaced int64 `json:"rows_replaced"`
+	Skipped  int64 `json:"rows_skipped"`  // were there from an attempt before
+	Rejected int64 `json:"rows_rejected"` // refused by the database
+	// Removed were not read: records that an older generation of their day had, and the newer one has not, taken out.
+	Removed int64 `json:"rows_removed"`
 }
 
 func (c *Counts) add(o Counts) {
@@ -27,6 +31,7 @@ func (c *Counts) add(o Counts) {
 	c.Replaced += o.Replaced
 	c.Skipped += o.Skipped
 	c.Rejected += o.Rejected
+	c.Removed += o.Removed
 }
 
 // compareEvents orders rows by the key of bronze, the order in which every load takes its locks.
@@ -47,9 +52,9 @@ func comparePlaces(a, b *payment.Row) int {
 	)
 }
 
-// fold returns the winner of each event among rows, by the key of bronze, and counts the others: as duplicates where
-// their payload is the winner's, else as conflicting. It does not change rows.
-func fold(rows []payment.Row) (winners []*payment.Row, others Counts) {
+// fold returns the winner of each event among rows, by the key of bronze, and the others, which it counts: as duplicates
+// where their payload is the winner's, else as conflicting. It does not change rows.
+func fold(rows []payment.Row) (winners, losers []*payment.Row, others Counts) {
 	winners = make([]*payment.Row, len(rows))
 	for i := range rows {
 		winners[i] = &rows[i]
@@ -61,6 +66,7 @@ func fold(rows []payment.Row) (winners []*payment.Row, others Counts) {
 		for last+1 < len(winners) && compareEvents(winners[i], winners[last+1]) == 0 {
 			last++
 		}
+		losers = append(losers, winners[i:last]...)
 		for _, r := range winners[i:last] {
 			if r.PayloadHash == winners[last].PayloadHash {
 				others.Duplicate++
@@ -72,5 +78,5 @@ func fold(rows []payment.Row) (winners []*payment.Row, others Counts) {
 		kept++
 		i = last + 1
 	}
-	return winners[:kept], others
+	return winners[:kept], losers, others
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -91,24 +92,56 @@ func (w *Warehouse) load(ctx context.Context, a *attempt) error {
 	if _, err := w.FailLost(ctx); err != nil {
 		return err
 	}
+	for again := false; ; again = true {
+		seen := a.days
+		err := w.loadListed(ctx, conn, a, again)
+		if err == nil {
+			break
+		}
+		// A day was replayed, and another load has begun to repair it: look again, unless there was nothing new to see.
+		if !errors.Is(err, errStale) || again && maps.Equal(seen, a.days) {
+			return err
+		}
+	}
+	// A session that was still ending when this load began has ended by now, if it had a file of ours.
+	_, err = w.FailLost(ctx)
+	return err
+}
+
+// loadListed looks at the lake, and brings what is missing of the files that it lists. again says that the attempt has looked
+// before.
+func (w *Warehouse) loadListed(ctx context.Context, conn *pgx.Conn, a *attempt, again bool) error {
 	todo, err := w.plan(ctx, conn, a.Request)
 	if err != nil {
 		return err
 	}
-	a.through = todo.through
-	a.files = todo.before + len(todo.files)
-	a.add(Counts{Read: todo.skipped, Skipped: todo.skipped})
+	a.through, a.days = todo.through, todo.days
+	if !again {
+		a.files = todo.before
+		a.add(Counts{Read: todo.skipped, Skipped: todo.skipped})
+	}
+	a.files += len(todo.files)
 	for _, f := range todo.files {
 		if late(f.Day, a.Day, w.lookback) {
 			a.lateFiles++
 		}
 	}
-	if err := w.loadFiles(ctx, conn, a, todo.files); err != nil {
-		return err
+	if len(todo.repairs) > 0 {
+		out, err := w.writer(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if err := w.complete(ctx, out); err != nil {
+			return err
+		}
+		for _, r := range todo.repairs {
+			a.files += len(r.files)
+			if err := w.repair(ctx, out, a, r); err != nil {
+				return err
+			}
+		}
 	}
-	// A session that was still ending when this load began has ended by now, if it had a file of ours.
-	_, err = w.FailLost(ctx)
-	return err
+	return w.loadFiles(ctx, conn, a, todo.files)
 }
 
 // loadFiles brings what is missing of each file, in order, over conn and as many connections more as the warehouse may use.
@@ -141,17 +174,25 @@ func (w *Warehouse) loadSome(ctx context.Context, conn *pgx.Conn, a *attempt, fi
 	var out *writer
 	for f := range files {
 		if out == nil {
-			// Rows are looked up by index, also where the planner has seen the table empty.
-			if _, err := conn.Exec(ctx, stagedTable+`; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan`); err != nil {
-				return fmt.Errorf("make the temporary table: %w", err)
+			var err error
+			if out, err = w.writer(ctx, conn); err != nil {
+				return err
 			}
-			out = &writer{conn: conn, lockLimit: limitText(w.lockLimit)}
 		}
-		if err := w.loadFile(ctx, conn, out, a, f); err != nil {
+		if err := w.loadFile(ctx, out, a, f, false); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// writer makes conn ready to write batches.
+func (w *Warehouse) writer(ctx context.Context, conn *pgx.Conn) (*writer, error) {
+	// Rows are looked up by index, also where the planner has seen the table empty.
+	if _, err := conn.Exec(ctx, stagedTable+`; SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan`); err != nil {
+		return nil, fmt.Errorf("make the temporary table: %w", err)
+	}
+	return &writer{conn: conn, lockLimit: limitText(w.lockLimit)}, nil
 }
 
 // leave closes a load's connection: its locks go with it. What an interrupted statement leaves is the server's to end; nobody
@@ -162,16 +203,16 @@ func leave(ctx context.Context, conn *pgx.Conn) {
 	_ = conn.Close(ctx)
 }
 
-// loadFile brings what is missing of one file.
-func (w *Warehouse) loadFile(ctx context.Context, conn *pgx.Conn, out *writer, a *attempt, f lake.File) error {
-	p, release, err := w.claim(ctx, conn, f)
+// loadFile brings what is missing of one file. replaces says that its rows take the place of others.
+func (w *Warehouse) loadFile(ctx context.Context, out *writer, a *attempt, f lake.File, replaces bool) error {
+	p, release, err := w.claim(ctx, out.conn, f)
 	if err != nil {
 		return err
 	}
 	a.add(Counts{Read: p.done, Skipped: p.done})
 	if p.done < f.Rows {
 		err := inBatches(ctx, w.source, f, p.done, w.batch, func(first int64, rows []payment.Row) error {
-			counts, err := out.write(ctx, &batch{auditID: a.id, file: p, first: first, rows: rows})
+			counts, err := out.write(ctx, &batch{auditID: a.id, file: p, first: first, rows: rows, generation: a.days[f.Day], replaces: replaces})
 			a.add(counts)
 			return err
 		})

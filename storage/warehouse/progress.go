@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,54 +17,89 @@ var ErrFileChanged = errors.New("file of the lake has changed since it was loade
 // progress is a file with its mark: rows before done are in bronze.
 type progress struct {
 	lake.File
+	lake string
 	id   int64
 	done int64
 }
 
+// mark is what metadata.lake_files says of a file that a load has begun and whose rows are not all taken out again.
+type mark struct {
+	id         int64
+	path       string
+	topicID    string
+	day        lake.Day
+	generation int
+	loaded     bool // to the end
+	ours       bool // by an earlier attempt of the same task, at least in part
+}
+
 // todo is what a load has to do with the files that the lake lists.
 type todo struct {
-	files   []lake.File // not loaded, or not to the end, in the lake's order
+	repairs []repair    // days that were replayed since they were loaded
+	files   []lake.File // of other days: not loaded, or not to the end, in the lake's order
 	before  int         // files that an earlier try of the same task loaded to the end
 	skipped int64       // their rows
 	through int64       // the newest entry of the lake's log that has one
+	days    generations
 }
 
 // plan compares the lake's files with the marks.
 func (w *Warehouse) plan(ctx context.Context, conn *pgx.Conn, req Request) (todo, error) {
-	files, err := w.source.Files(ctx, req.Day)
-	if err != nil {
-		return todo{}, fmt.Errorf("list the files of the lake up to %s: %w", req.Day, err)
-	}
-	rows, err := conn.Query(ctx, `
-		SELECT f.path, EXISTS (
-			SELECT FROM metadata.loads AS l JOIN metadata.load_audit AS a ON a.id = l.audit_id
-			WHERE l.file_id = f.id AND a.dag_id = $3 AND a.run_id = $4 AND a.task_id = $5)
-		FROM metadata.lake_files AS f WHERE f.lake = $1 AND f.day <= $2 AND f.rows_done = f.rows`,
-		w.source.ID(), req.Day.Start(), req.DAGID, req.RunID, req.TaskID)
+	marks, err := w.marks(ctx, conn, req) // first: whatever has a mark was in the lake by then
 	if err != nil {
 		return todo{}, fmt.Errorf("read the marks of progress: %w", err)
 	}
-	byThisTask := map[string]bool{} // of each file that is loaded
-	var path string
-	var ours bool
-	if _, err := pgx.ForEachRow(rows, []any{&path, &ours}, func() error {
-		byThisTask[path] = ours
-		return nil
-	}); err != nil {
-		return todo{}, fmt.Errorf("read the marks of progress: %w", err)
+	files, days, err := w.list(ctx, req.Day)
+	if err != nil {
+		return todo{}, err
 	}
-	var t todo
+	t := todo{days: generationsOf(days), repairs: repairs(marks, files, generationsOf(days))}
+	for _, d := range days {
+		if d.Day <= req.Day {
+			t.through = max(t.through, d.Replayed)
+		}
+	}
+	repaired := map[lake.Day]*repair{}
+	for i := range t.repairs {
+		repaired[t.repairs[i].day] = &t.repairs[i]
+	}
+	byPath := make(map[string]mark, len(marks))
+	for _, m := range marks {
+		byPath[m.path] = m
+	}
 	for _, f := range files {
 		t.through = max(t.through, f.Entry)
-		switch ours, loaded := byThisTask[f.Path]; {
-		case !loaded:
+		switch m := byPath[f.Path]; {
+		case !m.loaded && repaired[f.Day] != nil:
+			repaired[f.Day].files = append(repaired[f.Day].files, f)
+		case !m.loaded:
 			t.files = append(t.files, f)
-		case ours:
+		case m.ours:
 			t.before++
 			t.skipped += f.Rows
 		}
 	}
 	return t, nil
+}
+
+// marks reads the marks of the lake's files up to a request's day.
+func (w *Warehouse) marks(ctx context.Context, conn *pgx.Conn, req Request) ([]mark, error) {
+	rows, err := conn.Query(ctx, `
+		SELECT f.id, f.path, f.topic_id, f.day, f.generation, f.rows_done = f.rows, EXISTS (
+			SELECT FROM metadata.loads AS l JOIN metadata.load_audit AS a ON a.id = l.audit_id
+			WHERE l.file_id = f.id AND a.dag_id = $3 AND a.run_id = $4 AND a.task_id = $5)
+		FROM metadata.lake_files AS f WHERE f.lake = $1 AND f.day <= $2 AND f.retired_at IS NULL`,
+		w.source.ID(), req.Day.Start(), req.DAGID, req.RunID, req.TaskID)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (mark, error) {
+		var m mark
+		var day time.Time
+		err := row.Scan(&m.id, &m.path, &m.topicID, &day, &m.generation, &m.loaded, &m.ours)
+		m.day = lake.DayOf(day)
+		return m, err
+	})
 }
 
 // claim waits until no other load has f, claims it for conn's session and reads its mark. The caller calls release,
@@ -73,12 +109,12 @@ func (w *Warehouse) claim(ctx context.Context, conn *pgx.Conn, f lake.File) (p p
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(`+key+`)`, w.source.ID(), f.Path); err != nil {
 		return progress{}, nil, fmt.Errorf("claim %s: %w", f.Path, err)
 	}
-	p.File = f
+	p.File, p.lake = f, w.source.ID()
 	var rows int64
 	var checksum string
 	err = conn.QueryRow(ctx, `
-		INSERT INTO metadata.lake_files AS f (lake, path, topic_id, day, generation, rows, late_rows, checksum)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		INSERT INTO metadata.lake_files AS f (lake, path, topic_id, day, generation, rows, late_rows, checksum, keeps_superseded)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true)
 		ON CONFLICT (lake, path) DO UPDATE SET lake = f.lake
 		RETURNING id, rows_done, rows, checksum`,
 		w.source.ID(), f.Path, f.TopicID, f.Day.Start(), f.Generation, f.Rows, f.LateRows, f.Checksum).

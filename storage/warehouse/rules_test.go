@@ -35,7 +35,10 @@ func TestFold(t *testing.T) {
 		"the timestamp comes first":    {[]payment.Row{row("a", "S", 1, 5, 0, 1, 1), row("a", "S", 1, 4, 9, 9, 2)}, "aS1@1", Counts{Conflicting: 1}},
 		"then the partition":           {[]payment.Row{row("a", "S", 1, 5, 1, 1, 1), row("a", "S", 1, 5, 0, 9, 2)}, "aS1@1", Counts{Conflicting: 1}},
 	} {
-		winners, others := fold(c.rows)
+		winners, losers, others := fold(c.rows)
+		if n := int64(len(losers)); n != others.Duplicate+others.Conflicting || n != int64(len(c.rows)-len(winners)) {
+			t.Errorf("%s: %d others, counted are %+v", name, n, others)
+		}
 		var got []string
 		for _, w := range winners {
 			got = append(got, fmt.Sprintf("%s%s%d@%d", w.TransactionID, w.Status, w.EventTime, w.KafkaOffset))

@@ -23,6 +23,8 @@ type memory struct {
 	files []lake.File
 	rows  map[string][]payment.Row
 	dead  map[lake.Day]lake.DayStat
+	// generations are those of days that were replayed.
+	generations map[lake.Day]int
 	// before, when set, is called before each chunk of a file is given out.
 	before func(path string, row int) error
 }
@@ -38,10 +40,44 @@ func (m *memory) put(path string, day lake.Day, rows []payment.Row) {
 		m.rows = map[string][]payment.Row{}
 	}
 	m.rows[path] = rows
-	m.files = append(m.files, lake.File{Path: path, Day: day, Rows: int64(len(rows)), TopicID: "topic", Checksum: "sha256:" + path})
+	m.files = append(m.files, lake.File{Path: path, Day: day, Rows: int64(len(rows)), TopicID: "topic", Checksum: "sha256:" + path, Generation: m.generations[day]})
 	slices.SortFunc(m.files, func(a, b lake.File) int {
 		return strings.Compare(string(a.Day)+a.Path, string(b.Day)+b.Path)
 	})
+}
+
+// replay makes a day anew, as lake.Writer.Replay does: each of its files becomes one, of the day's next generation. again
+// gives what becomes of a row, and whether it is one still.
+func (m *memory) replay(day lake.Day, again func(payment.Row) (payment.Row, bool)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.generations == nil {
+		m.generations = map[lake.Day]int{}
+	}
+	m.generations[day]++
+	generation := m.generations[day]
+	var files []lake.File
+	for _, f := range m.files {
+		if f.Day != day {
+			files = append(files, f)
+			continue
+		}
+		var rows []payment.Row
+		for _, r := range m.rows[f.Path] {
+			if r, ok := again(r); ok {
+				rows = append(rows, r)
+			}
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		f.Path, _, _ = strings.Cut(f.Path, "@")
+		f.Path = fmt.Sprintf("%s@%d", f.Path, generation)
+		f.Rows, f.Checksum, f.Generation = int64(len(rows)), "sha256:"+f.Path, generation
+		m.rows[f.Path] = rows
+		files = append(files, f)
+	}
+	m.files = files
 }
 
 func (m *memory) Files(_ context.Context, upTo lake.Day) ([]lake.File, error) {
@@ -77,6 +113,11 @@ func (m *memory) Days(context.Context) ([]lake.DayStat, error) {
 	days := map[lake.Day]lake.DayStat{}
 	for d, s := range m.dead {
 		s.Day = d
+		days[d] = s
+	}
+	for d, g := range m.generations {
+		s := days[d]
+		s.Day, s.Generation = d, g
 		days[d] = s
 	}
 	for _, f := range m.files {
