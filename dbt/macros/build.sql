@@ -1,6 +1,6 @@
 {#
-  Before fct_transactions, in its transaction: open a build, and mark the loads that stg_transactions holds as built.
-  The two happen together or not at all.
+  Before fct_transactions, in its transaction: open a build, and mark the loads and the changed payments that stg_transactions
+  holds as built. They happen together or not at all.
 #}
 {% macro mark_built() -%}
     {%- if not is_incremental() -%}
@@ -17,6 +17,10 @@
         select id, {{ run_id() }}, {{ run_day() }}, {{ not is_incremental() }}
         from {{ source('metadata', 'stagings') }} order by id desc limit 1
         returning id, staging_id
+    ),
+    changes as (
+        update {{ source('metadata', 'payment_changes') }} set built_by = build.id
+        from build where staged_by = build.staging_id and built_by is null
     )
     update {{ source('metadata', 'loads') }} set built_by = build.id
     from build where staged_by = build.staging_id and built_by is null
@@ -25,6 +29,24 @@
 {# The build that is open, or the last one. #}
 {% macro build_id() -%}
     (select max(id) from {{ source('metadata', 'builds') }})
+{%- endmacro %}
+
+{#
+  Before fct_transactions, in its transaction: a payment that has no record any more has no row; note the group that it was in.
+#}
+{% macro remove_payments() -%}
+    with gone as (
+        delete from {{ this }} as held
+        using (
+            select transaction_id from {{ changed_payments() }} as changes
+            except
+            select transaction_id from {{ ref('stg_transactions') }}
+        ) as without_record
+        where held.transaction_id = without_record.transaction_id
+        returning held.transaction_date, held.currency
+    )
+    insert into {{ source('metadata', 'revenue_changes') }} (transaction_date, currency)
+    select distinct transaction_date, currency from gone
 {%- endmacro %}
 
 {# After fct_transactions, in its transaction: note the groups that a changed payment is or was in. #}

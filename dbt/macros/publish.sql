@@ -7,6 +7,11 @@
     ]) }}
 {%- endmacro %}
 
+{# What a record says of its payment, to be compared as a row. #}
+{% macro facts(record) -%}
+    {%- for column in published_columns() -%}{{ record }}.{{ column }}{{ ', ' if not loop.last }}{%- endfor -%}
+{%- endmacro %}
+
 {# The last build that readers see; 0 when there is none. #}
 {% macro published_build() -%}
     (select coalesce(max(build_id), 0) from {{ source('metadata', 'gold_publications') }})
@@ -33,6 +38,12 @@
     {%- for column in columns[1:] %}
         {{ column }} = excluded.{{ column }}{{ ',' if not loop.last }}
     {%- endfor %};
+    delete from {{ source('gold', 'fct_transactions') }} as published
+    using (
+        select distinct transaction_id from {{ source('metadata', 'payment_changes') }} where built_by > {{ published_build() }}
+    ) as changed
+    where published.transaction_id = changed.transaction_id
+        and not exists (select from {{ ref('fct_transactions') }} as built where built.transaction_id = changed.transaction_id);
     {%- if row[1] > 0 %}
     delete from {{ source('gold', 'fct_transactions') }} as published
     where not exists (select from {{ ref('fct_transactions') }} as built where built.transaction_id = published.transaction_id);
@@ -46,5 +57,6 @@
     from {{ ref('fct_daily_revenue') }}
     inner join (select distinct transaction_date, currency from {{ source('metadata', 'revenue_changes') }}) as changed
         using (transaction_date, currency);
+    delete from {{ source('metadata', 'payment_changes') }} where built_by is not null;
     delete from {{ source('metadata', 'revenue_changes') }}
 {%- endmacro %}

@@ -2,11 +2,14 @@ package warehouse_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/tidemill/tidemill/storage/lake"
+	"github.com/tidemill/tidemill/storage/payment"
 	"github.com/tidemill/tidemill/storage/payment/goldref"
 	"github.com/tidemill/tidemill/storage/warehouse"
 )
@@ -235,4 +238,95 @@ func TestAFailedModelLeavesGoldIntact(t *testing.T) {
 	if n := <-torn; n > 0 {
 		t.Errorf("a reader saw payments and sums apart by %d", n)
 	}
+}
+
+// TestGoldFollowsReplays loads and builds what a decoder with faults made of the records, and replays the days, some of them
+// before others have come: Gold is in the end that of the records as they are.
+func TestGoldFollowsReplays(t *testing.T) {
+	events := topic(7, payments, testDays)
+	p := newPipeline(t, events)
+	r := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a test's order
+	right := rowsOf(t, events)
+	all := slices.Concat(slices.Collect(maps.Values(right))...)
+	inOrder := map[[2]int64]payment.Row{}
+	for _, row := range all {
+		inOrder[[2]int64{int64(row.KafkaPartition), row.KafkaOffset}] = row
+	}
+	faulty := func(day lake.Day) []payment.Row {
+		var rows []payment.Row
+		wrong := mistaken(r, all)
+		for _, row := range right[day] {
+			if r.IntN(4) == 0 {
+				row, _ = wrong(row)
+			}
+			rows = append(rows, row)
+		}
+		return rows
+	}
+	asTheyAre := func(row payment.Row) (payment.Row, bool) {
+		row, ok := inOrder[[2]int64{int64(row.KafkaPartition), row.KafkaOffset}]
+		return row, ok
+	}
+	for i := range 8 { // what breaks the contract, and was let pass
+		ghost := all[r.IntN(len(all))]
+		ghost.TransactionID, ghost.KafkaOffset = fmt.Sprintf("00000000-0000-4000-8000-%012d", i), ghost.KafkaOffset+500_000
+		day := lake.DayOf(utc(ghost.KafkaTimestamp))
+		p.lake.put(fmt.Sprintf("%s-ghost-%d", day, i), day, []payment.Row{ghost})
+	}
+	for d := range testDays {
+		rows := faulty(dayNumber(d))
+		p.lake.put(string(dayNumber(d)), dayNumber(d), rows)
+		if d%3 == 2 {
+			p.lake.replay(dayNumber(d-2), mistaken(r, all)) // no better
+			p.lake.replay(dayNumber(d-1), asTheyAre)
+		}
+		p.daily(t, dayNumber(d))
+	}
+	ghosts := `SELECT count(*) FROM gold.fct_transactions WHERE transaction_id LIKE '00000000-0000-4000-8000-%'`
+	if p.count(ghosts) == 0 {
+		t.Fatal("nothing is to be taken out of Gold")
+	}
+	// The faults that lost records are mended by what was sent of them: as dead letters that are rows now.
+	lost := map[lake.Day][]payment.Row{}
+	for day, rows := range right {
+		files, err := p.lake.Files(background, lastDay)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := map[[2]int64]bool{}
+		for _, f := range files {
+			for _, row := range p.lake.rows[f.Path] {
+				there[[2]int64{int64(row.KafkaPartition), row.KafkaOffset}] = true
+			}
+		}
+		for _, row := range rows {
+			if !there[[2]int64{int64(row.KafkaPartition), row.KafkaOffset}] {
+				lost[day] = append(lost[day], row)
+			}
+		}
+	}
+	for d := range testDays {
+		p.lake.replay(dayNumber(d), asTheyAre)
+		if rows := lost[dayNumber(d)]; len(rows) > 0 {
+			p.lake.put(string(dayNumber(d))+"-found", dayNumber(d), rows)
+		}
+		if d == testDays/2 {
+			p.daily(t, dayNumber(testDays-1))
+		}
+	}
+	p.daily(t, dayNumber(testDays-1))
+	p.checkGold(events)
+	p.lake.checkBronze(t, p.database, dayNumber(testDays-1))
+	if n := p.count(ghosts); n > 0 {
+		t.Errorf("%d payments of nobody are in Gold", n)
+	}
+	if n := p.count(`SELECT count(*) FROM metadata.payment_changes`); n > 0 {
+		t.Errorf("%d changes of payments are left", n)
+	}
+	if a := p.call(dayNumber(testDays-1), "test"); !a.Success {
+		t.Errorf("dbt test: %+v", a)
+	}
+	before := p.text(`SELECT * FROM gold.fct_transactions ORDER BY transaction_id`)
+	p.run(dayNumber(0), "--full-refresh")
+	compare(t, "gold.fct_transactions, built from scratch", p.text(`SELECT * FROM gold.fct_transactions ORDER BY transaction_id`), before)
 }

@@ -8,7 +8,12 @@
         {'columns': ['transaction_date', 'currency']},
         {'columns': ['build_id']},
     ],
-    pre_hook = ["{{ lock_gold() }}", "{{ look_up_by_index() if is_incremental() }}", "{{ mark_built() }}"],
+    pre_hook = [
+        "{{ lock_gold() }}",
+        "{{ look_up_by_index() if is_incremental() }}",
+        "{{ mark_built() }}",
+        "{{ remove_payments() if is_incremental() }}",
+    ],
     post_hook = "{{ note_revenue_changes() }}",
 ) }}
 
@@ -41,9 +46,14 @@ left join lateral (
     where row_held.transaction_id = candidate.transaction_id
     limit 1 -- one look-up by index for each candidate
 ) as held on true
--- The guard, which the generated MERGE has not: what comes earlier in the order than the row held never replaces it.
+-- The guard, which the generated MERGE has not: what comes earlier in the order than the row held never replaces it, unless the
+-- payment lost a record: then the candidate is the last of all that it has now.
 where held.transaction_id is null
     or {{ record_order('candidate') }} > {{ record_order('held') }}
+    or (
+        exists (select from {{ changed_payments() }} as changed where changed.transaction_id = candidate.transaction_id)
+        and ({{ facts('candidate') }}) is distinct from ({{ facts('held') }})
+    )
     {% else %}
     null::date as previous_transaction_date,
     null::text as previous_currency

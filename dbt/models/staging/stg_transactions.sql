@@ -10,7 +10,8 @@
 {% endset %}
 
 with candidates as (
-    -- What may be new to Gold: the lookback of three days, and every load that is not built yet, however old its rows.
+    -- What may be new to Gold: the lookback of three days, every load that is not built yet, however old its rows, and every
+    -- payment that lost a record.
     {% if stages_everything() %}
     select {{ columns }} from {{ source('bronze', 'transactions') }}
     {% else %}
@@ -20,6 +21,17 @@ with candidates as (
     select {{ columns }} from {{ source('bronze', 'transactions') }}
     where load_id = any (array(select id from {{ source('metadata', 'loads') }} where built_by is null))
         and processing_date not between {{ run_day() }} - 3 and {{ run_day() }}
+    union all
+    -- Of a payment that lost a record, all that it has.
+    select {{ columns }} from (
+        select distinct transaction_id as changed_id from {{ source('metadata', 'payment_changes') }} where built_by is null
+    ) as changed
+    cross join lateral (
+        select * from {{ source('bronze', 'transactions') }} as record
+        where record.transaction_id = changed.changed_id
+        offset 0 -- one look-up by index for each payment
+    ) as of_changed
+    where processing_date not between {{ run_day() }} - 3 and {{ run_day() }}
     {% endif %}
 ),
 
