@@ -58,7 +58,8 @@ currency. It names each offset that is wrong, and where. What is not loaded or n
 			case !a.Sound() || a.Kafka != nil && !a.Kafka.Clean():
 				return fmt.Errorf("the audit of %s found what is wrong", of)
 			case !a.clean():
-				return fmt.Errorf("%d records of %s are not loaded and %d not built yet: run daily_transactions for the day", a.Unloaded.Records, of, a.Unbuilt.Records)
+				return fmt.Errorf("%d records of %s are not loaded, %d of replaced files not taken out and %d not built yet: run daily_transactions for the day",
+					a.Unloaded.Records, of, a.Unremoved.Records, a.Unbuilt.Records)
 			}
 			return nil
 		},
@@ -115,7 +116,7 @@ func showDayAudit(w io.Writer, a dayAuditJSON) {
 		of   warehouse.Tally
 	}{
 		{"lake", a.Lake}, {"= bronze", a.Bronze}, {"+ duplicates", a.Duplicates}, {"+ rejected", a.Rejected}, {"+ not loaded yet", a.Unloaded},
-		{"bronze", a.Bronze}, {"= payments in Gold", a.Gold}, {"+ superseded", a.Superseded}, {"+ not built yet", a.Unbuilt},
+		{"not taken out yet", a.Unremoved}, {"bronze", a.Bronze}, {"= payments in Gold", a.Gold}, {"+ superseded", a.Superseded}, {"+ not built yet", a.Unbuilt},
 	}
 	all := map[string]bool{}
 	for _, b := range books {
@@ -144,6 +145,9 @@ func showDayAudit(w io.Writer, a dayAuditJSON) {
 	line("- dead letters", a.Topic.DeadLetters, nil)
 	line("- tombstones", a.Topic.Tombstones, nil)
 	for _, b := range books {
+		if b.name == "not taken out yet" && b.of.Records == 0 { // of a day that was never replayed
+			continue
+		}
 		line(b.name, b.of.Records, b.of.Amounts())
 	}
 	for _, p := range a.Problems {

@@ -12,7 +12,7 @@ var advice = map[string]string{
 	"3F000": "restore the schema from a backup, or, where the database is new, run `tidemill migrate up`; then run the task again",
 	"25006": "the database takes no writes: TIDEMILL_WAREHOUSE_URL names a standby, or default_transaction_read_only is on for the server, " +
 		"the database or the role; change that and run the task again",
-	"42501": "the role of TIDEMILL_WAREHOUSE_URL lacks a right: GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA metadata, bronze TO it, " +
+	"42501": "the role of TIDEMILL_WAREHOUSE_URL lacks a right: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA metadata, bronze TO it, " +
 		"and run the task again",
 	"53100": "the disk of the database is full: make room and run the task again: it goes on behind its last mark",
 }

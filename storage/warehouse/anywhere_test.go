@@ -2,6 +2,9 @@ package warehouse_test
 
 import (
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,7 +43,8 @@ const bronzeLines = `SELECT concat_ws(' ', transaction_id, status, kafka_partiti
 // reset empties the warehouse, and takes the tables of months away if asked to: making them costs more than all else.
 func (a *anywhere) reset(months bool) {
 	a.t.Helper()
-	a.exec(`DELETE FROM bronze.transactions; DELETE FROM bronze.rejected; DELETE FROM metadata.loads; DELETE FROM metadata.lake_files; DELETE FROM metadata.load_audit`)
+	a.exec(`DELETE FROM bronze.transactions; DELETE FROM bronze.superseded; DELETE FROM bronze.rejected; DELETE FROM metadata.loads; DELETE FROM metadata.lake_files;
+		DELETE FROM metadata.load_audit; DELETE FROM metadata.lake_days; DELETE FROM metadata.payment_changes`)
 	if !months {
 		return
 	}
@@ -181,5 +185,64 @@ func TestALoadOnAFullDisk(t *testing.T) {
 			a.exec(fmt.Sprintf(`DROP TRIGGER full_disk ON %s`, c.table))
 			a.finishes(t)
 		})
+	}
+}
+
+// TestARepairThatIsCutOffAnywhere cuts off the load that follows a replay, at each message: the next one goes on where it ended, and
+// bronze, and what stands behind it, is that of the files which the lake lists.
+func TestARepairThatIsCutOffAnywhere(t *testing.T) {
+	const days = 2
+	rows := rowsOf(t, topic(42, 9, days))
+	all := slices.Concat(rows[dayNumber(0)], rows[dayNumber(1)])
+	for i := range all { // half of the events, so that much stands behind each
+		other := all[i/2]
+		all[i].TransactionID, all[i].Status, all[i].EventTime = other.TransactionID, other.Status, other.EventTime
+	}
+	a := &anywhere{database: newDatabase(t)}
+	prepare := func() {
+		a.reset(false)
+		m := &memory{}
+		for d := range days {
+			m.put(string(dayNumber(d)), dayNumber(d), all[d*len(all)/days:(d+1)*len(all)/days])
+		}
+		load(t, a.warehouse(m), dayNumber(days-1))
+		for d := range days {
+			m.replay(dayNumber(d), mistaken(rand.New(rand.NewPCG(9, uint64(d))), all)) //nolint:gosec // a test's data
+		}
+		a.lake = m
+	}
+	through := func(c *cutter) error {
+		pool := c.pool(t, a.url)
+		defer pool.Close()
+		req := request(dayNumber(days-1), 1)
+		req.RunID = "after the replay"
+		_, err := warehouse.New(pool, a.lake, warehouse.WithLogger(slog.New(slog.DiscardHandler)), warehouse.WithBatch(4)).Load(background, req)
+		return err
+	}
+	finishes := func() {
+		t.Helper()
+		a.ended()
+		req := request(dayNumber(days-1), 2)
+		req.RunID = "after the replay"
+		if _, err := a.warehouse(a.lake, warehouse.WithBatch(4)).Load(background, req); err != nil {
+			t.Fatalf("the next try: %v", err)
+		}
+		a.lake.checkBronze(t, a.database, dayNumber(days-1))
+	}
+	prepare()
+	whole := &cutter{}
+	if err := through(whole); err != nil {
+		t.Fatal(err)
+	}
+	finishes()
+	if n := a.count(`SELECT sum(rows_removed)::bigint FROM metadata.loads`); n == 0 || whole.sent < 40 {
+		t.Fatalf("%d rows are removed, %d messages sent: too little", n, whole.sent)
+	}
+	for at := 1; at <= whole.sent; at++ {
+		prepare()
+		err := through(&cutter{at: at, dead: at%5 == 0})
+		if finishes(); t.Failed() {
+			t.Fatalf("cut off at %d of %d: %v", at, whole.sent, err)
+		}
 	}
 }

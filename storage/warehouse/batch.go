@@ -33,8 +33,8 @@ var (
 // errGone says that a load which repairs a day took away a row that this one has just met: to be run again.
 var errGone = errors.New("rows are gone from bronze")
 
-// errStale says that the lake has a newer generation of a day than the one that a load has seen: to be planned anew.
-var errStale = errors.New("the day was loaded of a newer generation than the lake lists: was the lake restored from an older copy? Generation")
+// errStale says that another load has brought a newer generation of a day than the one that a load has seen: to be planned anew.
+var errStale = errors.New("a newer generation of the day is loaded than the lake lists (was it restored from an older copy?)")
 
 // maxConflicts is how often a transaction that the database gave up is run again: each time another load went on, so
 // that it ends; a number far above what two loads can do to each other, so that a fault does not go on for ever.
@@ -111,7 +111,7 @@ func (w *writer) commit(ctx context.Context, b *batch, place func(context.Contex
 			return fmt.Errorf("lock the mark of %s: %w", b.file.Path, err)
 		}
 		if generation > b.generation {
-			return fmt.Errorf("%s of %s: %w %d, not %d", b.file.Path, b.file.Day, errStale, generation, b.generation)
+			return fmt.Errorf("%s of %s: %w: %d, not %d", b.file.Path, b.file.Day, errStale, generation, b.generation)
 		}
 		if done != b.first {
 			return fmt.Errorf("the mark of %s moved from %d to %d under the load that has claimed it", b.file.Path, b.first, done)

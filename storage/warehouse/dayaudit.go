@@ -42,6 +42,8 @@ type DayAudit struct {
 	Gold       Tally `json:"gold"`
 	Superseded Tally `json:"superseded"`
 	Unbuilt    Tally `json:"unbuilt"`
+	// Unremoved is what bronze has of files that a replay has replaced, and that no load has taken out yet: in no sum.
+	Unremoved Tally `json:"unremoved"`
 	// Wrong counts the problems, of which Problems has the first [MaxProblems].
 	Wrong    int64     `json:"wrong"`
 	Problems []Problem `json:"problems"`
@@ -95,8 +97,10 @@ func (a DayAudit) Sound() bool { return a.Wrong == 0 }
 // Clean says that every record of the day has come to its end.
 func (a DayAudit) Clean() bool { return a.Sound() && a.Waiting() == 0 }
 
-// Waiting is how many records are not loaded or not built yet.
-func (a DayAudit) Waiting() int64 { return a.Unloaded.Records + a.Unbuilt.Records }
+// Waiting is how many records are not loaded, not built or not taken out yet.
+func (a DayAudit) Waiting() int64 {
+	return a.Unloaded.Records + a.Unbuilt.Records + a.Unremoved.Records
+}
 
 // Add notes a problem.
 func (a *DayAudit) Add(p Problem) {

@@ -37,7 +37,10 @@ type dayAuditor struct {
 	req   AuditRequest
 	tx    pgx.Tx
 	found DayAudit
-	buf   []byte
+	// generation is the day's, replayDue says that a load must have followed its last replay.
+	generation int
+	replayDue  bool
+	buf        []byte
 }
 
 func (a *dayAuditor) run(ctx context.Context) (err error) {
@@ -73,7 +76,7 @@ func (a *dayAuditor) run(ctx context.Context) (err error) {
 	if err := a.twice(ctx); err != nil {
 		return err
 	}
-	if _, err := a.tx.Exec(ctx, auditSightSQL, a.req.Day.Start(), a.w.source.ID(), a.req.DAGID, a.req.RunID); err != nil {
+	if _, err := a.tx.Exec(ctx, auditSightSQL, a.req.Day.Start(), a.w.source.ID(), a.req.DAGID, a.req.RunID, a.generation, a.replayDue); err != nil {
 		return fmt.Errorf("compare the lake with bronze and Gold: %w", err)
 	}
 	if err := a.count(ctx); err != nil {
@@ -84,17 +87,14 @@ func (a *dayAuditor) run(ctx context.Context) (err error) {
 
 // readLake brings the rows of the day's files into the table staged, each with its file's number.
 func (a *dayAuditor) readLake(ctx context.Context) error {
-	all, err := a.w.source.Files(ctx, a.req.Day)
+	all, days, err := a.w.list(ctx, a.req.Day)
 	if err != nil {
-		return fmt.Errorf("list the files of the lake: %w", err)
-	}
-	days, err := a.w.source.Days(ctx)
-	if err != nil {
-		return fmt.Errorf("count the days of the lake: %w", err)
+		return err
 	}
 	for _, d := range days {
 		if d.Day == a.req.Day {
 			a.found.Topic.DeadLetters, a.found.Topic.Tombstones = d.DeadLetterCount(), d.Tombstones
+			a.generation, a.replayDue = d.Generation, d.Replayed <= a.req.Through
 		}
 	}
 	for n, f := range slices.DeleteFunc(all, func(f lake.File) bool { return f.Day != a.req.Day }) {
@@ -207,7 +207,7 @@ func onRecord(where Place, topicID string, partition int32, offset int64, what s
 
 // kind is the columns of a sighting, in the statements' order.
 func (s *sighting) kind() []any {
-	return []any{&s.lake, &s.bronze, &s.rejected, &s.loaded, &s.loadDue, &s.same, &s.event, &s.gold, &s.goldSame, &s.built, &s.buildDue}
+	return []any{&s.lake, &s.bronze, &s.rejected, &s.loaded, &s.loadDue, &s.replaced, &s.same, &s.event, &s.gold, &s.goldSame, &s.built, &s.buildDue}
 }
 
 // count judges each kind of sighting, and fills the books.
@@ -254,10 +254,10 @@ func (a *dayAuditor) book(s sighting, what fate, records int64, currencies [3]*s
 	}
 	const ofLake, ofBronze, ofGold = 0, 1, 2
 	var errs []error
-	if s.bronze && what != unloaded {
+	if s.bronze && what != unloaded && what != unremoved {
 		errs = append(errs, add(&a.found.Bronze, 1, ofBronze))
 	}
-	if s.gold == itself && (what == unloaded || what == unbuilt) { // Gold has it as it was: goldAlone counts it
+	if s.gold == itself && (what == unloaded || what == unbuilt || what == unremoved) { // Gold has it as it was: goldAlone counts it
 		errs = append(errs, add(&a.found.Gold, -1, ofGold))
 	}
 	switch what {
@@ -271,6 +271,12 @@ func (a *dayAuditor) book(s sighting, what fate, records int64, currencies [3]*s
 		errs = append(errs, add(&a.found.Superseded, 1, ofBronze))
 	case unbuilt:
 		errs = append(errs, add(&a.found.Unbuilt, 1, ofBronze))
+	case unremoved:
+		if s.bronze {
+			errs = append(errs, add(&a.found.Unremoved, 1, ofBronze))
+		} else {
+			a.found.Unremoved.Records += records
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -342,7 +348,7 @@ func (a *dayAuditor) goldAlone(ctx context.Context) error {
 	if _, err := pgx.ForEachRow(rows, []any{&currency, &records, &sum}, func() error { return add(1) }); err != nil {
 		return fmt.Errorf("count Gold: %w", err)
 	}
-	if rows, err = a.tx.Query(ctx, auditGoldSQL, a.req.Day.Start()); err != nil {
+	if rows, err = a.tx.Query(ctx, auditGoldSQL, a.req.Day.Start(), a.req.DAGID, a.req.RunID); err != nil {
 		return fmt.Errorf("compare Gold with bronze: %w", err)
 	}
 	var (
@@ -351,10 +357,11 @@ func (a *dayAuditor) goldAlone(ctx context.Context) error {
 		offset    int64
 		there     order
 		built     bool
+		changes   bool
 	)
 	records = 1
-	_, err = pgx.ForEachRow(rows, []any{&topicID, &partition, &offset, &currency, &sum, &there, &built}, func() error {
-		if there == later && !built { // Gold will have the later one
+	_, err = pgx.ForEachRow(rows, []any{&topicID, &partition, &offset, &currency, &sum, &there, &built, &changes}, func() error {
+		if changes || there == later && !built { // Gold will have another one, or none
 			return add(-1)
 		}
 		a.found.Add(onRecord(InGold, topicID, partition, offset, "Gold has its payment's row of it, bronze has it not"))

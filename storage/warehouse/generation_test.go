@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -151,5 +152,92 @@ func TestGenerations(t *testing.T) {
 			load(t, db.warehouse(m), dayNumber(days-1))
 			m.checkBronze(t, db, dayNumber(days-1))
 		})
+	}
+}
+
+// TestAReplayDuringALoad replays a day, and has another load repair it, after a load has looked at the lake and before it brings
+// rows of a file that is no longer there.
+func TestAReplayDuringALoad(t *testing.T) {
+	for _, at := range []int{0, chunk} {
+		t.Run(fmt.Sprint(at), func(t *testing.T) {
+			rows := rowsOf(t, topic(60, 900, 2))
+			day := dayNumber(0)
+			if len(rows[day]) < 2*chunk {
+				t.Fatalf("%d rows are too few", len(rows[day]))
+			}
+			db, m := newDatabase(t), &memory{}
+			m.put("one", day, rows[day])
+			m.put("two", dayNumber(1), rows[dayNumber(1)])
+			r := rand.New(rand.NewPCG(60, 7)) //nolint:gosec // a test's data
+			m.before = func(path string, row int) error {
+				if path == "one" && row == at {
+					m.before = nil
+					m.replay(day, mistaken(r, rows[day]))
+					req := request(dayNumber(1), 1)
+					req.RunID = "another"
+					got, err := db.warehouse(m, warehouse.WithBatch(10)).Load(background, req)
+					if err == nil && got.Attempt.Read == 0 {
+						err = fmt.Errorf("the other load found nothing to do")
+					}
+					return err
+				}
+				return nil
+			}
+			if got := load(t, db.warehouse(m, warehouse.WithBatch(10)), dayNumber(1)); got.Day.LakeRows == 0 {
+				t.Errorf("%+v", got)
+			}
+			m.checkBronze(t, db, dayNumber(1))
+		})
+	}
+}
+
+// TestALakeThatWasRestored is an older copy of the lake than the one that was loaded: nothing is taken out for it.
+func TestALakeThatWasRestored(t *testing.T) {
+	rows := rowsOf(t, topic(61, 60, 1))
+	day := dayNumber(0)
+	db, m, older := newDatabase(t), &memory{}, &memory{}
+	for _, lakes := range []*memory{m, older} {
+		lakes.put("one", day, rows[day][:40])
+		lakes.put("two", day, rows[day][40:])
+	}
+	load(t, db.warehouse(m), day)
+	m.replay(day, mistaken(rand.New(rand.NewPCG(61, 7)), rows[day])) //nolint:gosec // a test's data
+	load(t, db.warehouse(m), day)
+	m.checkBronze(t, db, day)
+	for name, other := range map[string]*memory{"older": older, "empty": {}} {
+		_, err := db.warehouse(other).Load(background, request(day, 2))
+		if refused := err != nil && strings.Contains(err.Error(), "restored from an older copy"); refused != (name == "older") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	load(t, db.warehouse(m), day)
+	m.checkBronze(t, db, day)
+}
+
+// TestFilesOfBeforeTheSupersededWereKept are read once more when the first day is repaired.
+func TestFilesOfBeforeTheSupersededWereKept(t *testing.T) {
+	rows := rowsOf(t, topic(62, 150, 3))
+	all := slices.Concat(slices.Collect(maps.Values(rows))...)
+	db, m := newDatabase(t), &memory{}
+	for d := range 3 {
+		of := rows[dayNumber(d)]
+		for i := range of {
+			other := all[i%20]
+			of[i].TransactionID, of[i].Status, of[i].EventTime = other.TransactionID, other.Status, other.EventTime
+			if i%17 == 0 {
+				of[i].Amount = 1e18 // is refused
+			}
+		}
+		m.put(string(dayNumber(d)), dayNumber(d), of)
+	}
+	w := db.warehouse(m, warehouse.WithBatch(20))
+	load(t, w, dayNumber(2))
+	m.checkBronze(t, db, dayNumber(2))
+	db.exec(`DELETE FROM bronze.superseded; UPDATE metadata.lake_files SET keeps_superseded = false`)
+	m.replay(dayNumber(1), mistaken(rand.New(rand.NewPCG(62, 7)), all)) //nolint:gosec // a test's data
+	load(t, w, dayNumber(1))
+	m.checkBronze(t, db, dayNumber(2))
+	if n := db.count(`SELECT count(*) FROM metadata.lake_files WHERE NOT keeps_superseded AND retired_at IS NULL`); n > 0 {
+		t.Errorf("%d files are without their superseded records", n)
 	}
 }

@@ -34,6 +34,12 @@ func lakeOnDisk(t testing.TB, events []goldref.Event, perCommit int) *lake.Lake 
 // commit puts events, whose offsets follow on from those that are there, into a lake.
 func commit(t testing.TB, l *lake.Lake, events []goldref.Event, perCommit int) {
 	t.Helper()
+	commitAs(t, l, events, perCommit, decode)
+}
+
+// commitAs commits events as a transform makes rows of them.
+func commitAs(t testing.TB, l *lake.Lake, events []goldref.Event, perCommit int, transform lake.Transform[payment.Row]) {
+	t.Helper()
 	must := func(err error) {
 		if err != nil {
 			t.Helper()
@@ -60,7 +66,7 @@ func commit(t testing.TB, l *lake.Lake, events []goldref.Event, perCommit int) {
 				c.Reset("transactions", "topic", e.Partition, next[e.Partition])
 				chunks[e.Partition] = c
 			}
-			if _, err := c.Take(&lake.Record{Value: e.Value, Partition: e.Partition, Offset: e.Offset, Timestamp: e.Time, IngestedAt: now}, decode); err != nil {
+			if _, err := c.Take(&lake.Record{Value: e.Value, Partition: e.Partition, Offset: e.Offset, Timestamp: e.Time, IngestedAt: now}, transform); err != nil {
 				t.Fatal(err)
 			}
 			next[e.Partition] = c.End()

@@ -112,18 +112,22 @@ func (w *Warehouse) claim(ctx context.Context, conn *pgx.Conn, f lake.File) (p p
 	p.File, p.lake = f, w.source.ID()
 	var rows int64
 	var checksum string
+	var retired bool
 	err = conn.QueryRow(ctx, `
 		INSERT INTO metadata.lake_files AS f (lake, path, topic_id, day, generation, rows, late_rows, checksum, keeps_superseded)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, true)
 		ON CONFLICT (lake, path) DO UPDATE SET lake = f.lake
-		RETURNING id, rows_done, rows, checksum`,
+		RETURNING id, rows_done, rows, checksum, retired_at IS NOT NULL`,
 		w.source.ID(), f.Path, f.TopicID, f.Day.Start(), f.Generation, f.Rows, f.LateRows, f.Checksum).
-		Scan(&p.id, &p.done, &rows, &checksum)
+		Scan(&p.id, &p.done, &rows, &checksum, &retired)
 	if err != nil {
 		return progress{}, nil, fmt.Errorf("read the mark of %s: %w", f.Path, err)
 	}
 	if rows != f.Rows || checksum != f.Checksum {
 		return progress{}, nil, fmt.Errorf("%w: %s has %d rows and %s, it had %d and %s", ErrFileChanged, f.Path, f.Rows, f.Checksum, rows, checksum)
+	}
+	if retired {
+		return progress{}, nil, fmt.Errorf("%s of %s: %w", f.Path, f.Day, errStale)
 	}
 	return p, func(ctx context.Context) error {
 		if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock(`+key+`)`, w.source.ID(), f.Path); err != nil {

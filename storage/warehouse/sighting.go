@@ -15,6 +15,7 @@ const (
 type sighting struct {
 	lake, bronze, rejected bool
 	loaded, loadDue        bool  // its file is loaded to the end; must be
+	replaced               bool  // bronze has it of a file that was replaced, and that is not taken out yet
 	same                   bool  // bronze has in each column what the lake has
 	event                  order // the row that bronze has of its event, where bronze has not the record itself
 	gold                   order // the row that Gold has of its payment, where bronze has the record
@@ -33,12 +34,15 @@ const (
 	duplicate              // another record stands for its event
 	rejected               // the database refused it
 	unloaded               // in the lake, to be loaded
+	unremoved              // no longer in the lake, to be taken out of bronze
 )
 
 // judge says what became of a record, and, where something is wrong with it, what and in which place.
 func judge(s sighting) (what fate, where Place, wrong string) {
 	waits := s.lake && !s.loaded && !s.loadDue
 	switch {
+	case !s.lake && s.replaced && !s.loadDue:
+		return unremoved, "", ""
 	case !s.lake && s.bronze:
 		return unknown, InLake, "bronze has it, the lake has not"
 	case !s.lake:

@@ -45,6 +45,9 @@ func TestJudge(t *testing.T) {
 		"not loaded":                             {lacking(func(s *sighting) { s.loaded = false }), unloaded, ""},
 		"not loaded, and must be":                {lacking(func(s *sighting) { s.loaded, s.loadDue = false, true }), unknown, InBronze},
 		"bronze alone":                           {with(func(s *sighting) { s.lake = false }), unknown, InLake},
+		"to be taken out":                        {with(func(s *sighting) { s.lake, s.loaded, s.replaced = false, false, true }), unremoved, ""},
+		"to be taken out by now":                 {with(func(s *sighting) { s.lake, s.loaded, s.replaced, s.loadDue = false, false, true, true }), unknown, InLake},
+		"rejected alone, to be taken out":        {sighting{rejected: true, replaced: true}, unremoved, ""},
 		"rejected alone":                         {sighting{rejected: true}, unknown, InLake},
 	} {
 		fate, where, wrong := judge(c.s)

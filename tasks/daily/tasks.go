@@ -80,7 +80,9 @@ func (t Tasks) Load(ctx context.Context, f Freshness) (Loaded, error) {
 		return Loaded{}, err
 	}
 	engine.Log(ctx).Info("loaded", "day", f.Day, "files", result.Files, "late_files", result.LateFiles, "rows_read", result.Attempt.Read,
-		"rows_loaded", result.Attempt.Loaded, "rows_duplicate", result.Attempt.Duplicate, "rows_conflicting", result.Attempt.Conflicting, "rows_rejected", result.Attempt.Rejected)
+		"rows_loaded", result.Attempt.Loaded, "rows_duplicate", result.Attempt.Duplicate, "rows_conflicting", result.Attempt.Conflicting,
+		"rows_replaced", result.Attempt.Replaced, "rows_removed", result.Attempt.Removed, "rows_skipped", result.Attempt.Skipped,
+		"rows_rejected", result.Attempt.Rejected)
 	return Loaded{Day: f.Day, RunID: info.RunID, Load: result, FullRefresh: f.FullRefresh}, nil
 }
 
@@ -121,7 +123,7 @@ func (t Tasks) Audit(ctx context.Context, l Loaded, _ warehouse.Metrics) (wareho
 		return warehouse.DayAudit{}, engine.Permanent(fmt.Errorf("the audit of %s found %d things wrong, as %s; `tidemill audit --day %s` lists them", l.Day, a.Wrong, a.Problems[0], l.Day))
 	}
 	if n := a.Waiting(); n > 0 {
-		log.Warn("records of the day wait for another run", "not_loaded", a.Unloaded.Records, "not_built", a.Unbuilt.Records)
+		log.Warn("records of the day wait for another run", "not_loaded", a.Unloaded.Records, "not_built", a.Unbuilt.Records, "not_taken_out", a.Unremoved.Records)
 	}
 	log.Info("audited", "day", l.Day, "lake", a.Lake.Records, "bronze", a.Bronze.Records, "duplicates", a.Duplicates.Records,
 		"rejected", a.Rejected.Records, "gold", a.Gold.Records, "superseded", a.Superseded.Records)

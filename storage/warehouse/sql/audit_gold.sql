@@ -1,10 +1,15 @@
 -- $1 day: the payments whose row in Gold is of the day, and of which record bronze has no row: there is none of that event, or
--- one of another record. Orders as in audit_sight.sql.
+-- one of another record. $2 dag and $3 run whose changes must be built. Orders as in audit_sight.sql.
 SELECT
     coalesce((SELECT topic_id FROM sighted AS s
         WHERE s.kafka_partition = g.kafka_partition AND s.kafka_offset = g.kafka_offset LIMIT 1), ''),
     g.kafka_partition, g.kafka_offset, g.currency, (g.amount * 100)::numeric(20, 0)::text,
-    coalesce(b.place, 0), coalesce(b.built, false)
+    coalesce(b.place, 0), coalesce(b.built, false),
+    coalesce((
+        SELECT NOT bool_or(coalesce(a.dag_id = $2 AND a.run_id = $3, false))
+        FROM metadata.payment_changes AS c
+        JOIN metadata.loads AS l ON l.id = c.load_id JOIN metadata.load_audit AS a ON a.id = l.audit_id
+        WHERE c.transaction_id = g.transaction_id), false)
 FROM gold.fct_transactions AS g
 LEFT JOIN LATERAL (
     SELECT

@@ -1,4 +1,5 @@
--- $1 day, $2 lake, $3 dag and $4 run that must be built: where each record of the day is seen. Orders are numbers: 0 there is
+-- $1 day, $2 lake, $3 dag and $4 run that must be built, $5 generation of the day and $6 whether it must be loaded: where each
+-- record of the day is seen. Orders are numbers: 0 there is
 -- none, 1 earlier, 2 itself, 3 later. OFFSET 0 has an event, and a payment, looked up by index for each record.
 INSERT INTO sighted
 WITH files AS (
@@ -7,22 +8,32 @@ WITH files AS (
 ), in_lake AS (
     SELECT staged.*, files.topic_id, files.loaded, files.due FROM staged JOIN files USING (n)
 ), in_bronze AS (
-    SELECT t.*, coalesce(loads.built_by <= (SELECT max(build_id) FROM metadata.gold_publications), loads.id IS NULL) AS built,
-        coalesce(audits.dag_id = $3 AND audits.run_id = $4, false) AS build_due
+    SELECT t.*,
+        coalesce(loads.built_by <= (SELECT max(build_id) FROM metadata.gold_publications), loads.id IS NULL) AND NOT change.pending AS built,
+        coalesce(audits.dag_id = $3 AND audits.run_id = $4, false) OR change.due AS build_due,
+        coalesce(marks.retired_at IS NULL AND marks.generation < $5, false) AS replaced
     FROM bronze.transactions AS t
     LEFT JOIN metadata.loads ON loads.id = t.load_id
     LEFT JOIN metadata.lake_files AS marks ON marks.id = loads.file_id
     LEFT JOIN metadata.load_audit AS audits ON audits.id = loads.audit_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) > 0 AS pending, coalesce(bool_or(a.dag_id = $3 AND a.run_id = $4), false) AS due
+        FROM metadata.payment_changes AS c
+        JOIN metadata.loads AS l ON l.id = c.load_id JOIN metadata.load_audit AS a ON a.id = l.audit_id
+        WHERE c.transaction_id = t.transaction_id
+        OFFSET 0
+    ) AS change
     WHERE t.processing_date = $1 AND coalesce(marks.lake, $2) = $2
 ), in_rejected AS (
-    SELECT r.topic_id, r.kafka_partition, r.kafka_offset
+    SELECT r.topic_id, r.kafka_partition, r.kafka_offset, marks.retired_at IS NULL AND marks.generation < $5 AS replaced
     FROM bronze.rejected AS r JOIN metadata.lake_files AS marks ON marks.id = r.file_id
     WHERE r.processing_date = $1 AND marks.lake = $2
 )
 SELECT
     topic_id, kafka_partition, kafka_offset, l.n,
     coalesce(b.transaction_id, l.transaction_id), coalesce(b.status, l.status), coalesce(b.event_time, l.event_time),
-    l.n IS NOT NULL, b.load_id IS NOT NULL, r IS NOT NULL, coalesce(l.loaded, false), coalesce(l.due, false),
+    l.n IS NOT NULL, b.load_id IS NOT NULL, r IS NOT NULL, coalesce(l.loaded, false), coalesce(l.due, $6),
+    coalesce(b.replaced, r.replaced, false),
     (l.transaction_id, l.status, l.event_time, l.initiated_at, l.amount, l.currency, l.customer_id, l.merchant_id,
         l.payment_method, l.customer_email, l.merchant_category, l.device_type, l.ip_address, l.city, l.country,
         l.is_fraud, l.fraud_score, l.extra, l.payload_hash, l.kafka_timestamp, l.ingestion_timestamp)
