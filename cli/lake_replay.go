@@ -19,7 +19,7 @@ func (c *command) lakeReplay() *cobra.Command {
 		Use: "replay", Short: "Make rows of past days anew, while readers and the stream go on",
 		Long: "Make the rows and dead letters of days anew by the decoder of today, of Kafka's records or, where Kafka no longer has them, of the lake's own rows, and put " +
 			"them in place of those that there are. Each day is replaced whole and its generation raised; replaced files are kept for an hour. " +
-			"The lake alone is repaired: bronze and Gold keep the rows that were loaded before, and `tidemill audit` of such a day names each that differs.",
+			"Bronze and Gold follow by the next run of daily_transactions that covers the days.",
 		Example: "  tidemill lake replay --from 2024-01-05 --to 2024-01-07\n  tidemill lake replay --from 2024-01-05 --to 2024-01-05 --source lake", Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			first, err := replayDay("from", from)
