@@ -52,7 +52,7 @@ type appOptions struct {
 // prepare makes everything that the configuration does not name, migrates and compiles the DAGs. Brokers, dbt and the warehouse's
 // schemas are the pipeline's: a program without it needs the database only. The caller closes the app, after an error too.
 func (a *app) prepare(ctx context.Context, o appOptions) error {
-	ground := dags.Platform{Log: a.log}
+	ground := dags.Platform{Log: a.log, BronzeMonths: a.config.bronzeMonths()}
 	var err error
 	if a.program.reference {
 		if err = a.preparePipeline(ctx, o); err != nil {

@@ -115,7 +115,7 @@ func showDayAudit(w io.Writer, a dayAuditJSON) {
 		name string
 		of   warehouse.Tally
 	}{
-		{"lake", a.Lake}, {"= bronze", a.Bronze}, {"+ duplicates", a.Duplicates}, {"+ rejected", a.Rejected}, {"+ not loaded yet", a.Unloaded},
+		{"lake", a.Lake}, {"= bronze", a.Bronze}, {"+ duplicates", a.Duplicates}, {"+ rejected", a.Rejected}, {"+ dropped with its month", a.Expired}, {"+ not loaded yet", a.Unloaded},
 		{"not taken out yet", a.Unremoved}, {"bronze", a.Bronze}, {"= payments in Gold", a.Gold}, {"+ superseded", a.Superseded}, {"+ not built yet", a.Unbuilt},
 	}
 	all := map[string]bool{}
@@ -145,7 +145,7 @@ func showDayAudit(w io.Writer, a dayAuditJSON) {
 	line("- dead letters", a.Topic.DeadLetters, nil)
 	line("- tombstones", a.Topic.Tombstones, nil)
 	for _, b := range books {
-		if b.name == "not taken out yet" && b.of.Records == 0 { // of a day that was never replayed
+		if rare := b.name == "not taken out yet" || b.name == "+ dropped with its month"; rare && b.of.Records == 0 {
 			continue
 		}
 		line(b.name, b.of.Records, b.of.Amounts())

@@ -32,7 +32,7 @@ func (c *command) withClient(ctx context.Context, do func(*client) error) error 
 		return err
 	}
 	log := c.logger()
-	catalog, _, err := c.program.compile(dags.Platform{Log: log})
+	catalog, _, err := c.program.compile(dags.Platform{Log: log, BronzeMonths: c.config.bronzeMonths()})
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -28,6 +29,7 @@ type Config struct {
 	SASLPassword  string
 	SchemaFraming string
 	Lake          string
+	BronzeMonths  string
 	Listen        string
 	WebhookURL    string
 	WebhookSecret string
@@ -46,7 +48,7 @@ type setting struct {
 // hidePipeline leaves out of the help what only the payments pipeline reads. A flag given all the same changes nothing.
 func hidePipeline(flags *pflag.FlagSet) {
 	for _, s := range variables {
-		if name := flagName(s.env); strings.HasPrefix(name, "kafka-") || name == "warehouse-url" || name == "lake" {
+		if name := flagName(s.env); strings.HasPrefix(name, "kafka-") || name == "warehouse-url" || name == "lake" || name == "bronze-months" {
 			flags.Lookup(name).Hidden = true
 		}
 	}
@@ -67,6 +69,7 @@ var variables = []setting{
 	{"TIDEMILL_KAFKA_SASL_PASSWORD", func(c *Config) *string { return &c.SASLPassword }, "", "password at the brokers (better in the environment)"},
 	{"TIDEMILL_KAFKA_SCHEMA_FRAMING", func(c *Config) *string { return &c.SchemaFraming }, "refuse", "what becomes of records with a schema registry's framing: refuse (dead letters) or strip"},
 	{"TIDEMILL_LAKE", func(c *Config) *string { return &c.Lake }, "", "folder of the lake (default: lake in the home folder)"},
+	{"TIDEMILL_BRONZE_MONTHS", func(c *Config) *string { return &c.BronzeMonths }, "", "how many whole months of bronze.transactions the DAG bronze_retention keeps (default: all, and no such DAG)"},
 	{"TIDEMILL_LISTEN", func(c *Config) *string { return &c.Listen }, "127.0.0.1:8080", "address of the UI and the API, loopback only"},
 	{"TIDEMILL_WEBHOOK_URL", func(c *Config) *string { return &c.WebhookURL }, "", "receiver of alert webhooks"},
 	{"TIDEMILL_WEBHOOK_SECRET", func(c *Config) *string { return &c.WebhookSecret }, "", "secret that webhooks are signed with, whsec_<base64> (better in the environment)"},
@@ -128,12 +131,21 @@ func (c *Config) complete() error {
 	if c.SchemaFraming != "refuse" && c.SchemaFraming != "strip" {
 		return usage("TIDEMILL_KAFKA_SCHEMA_FRAMING %q: give refuse or strip", c.SchemaFraming)
 	}
+	if n, err := strconv.Atoi(c.BronzeMonths); c.BronzeMonths != "" && (err != nil || n < 1) {
+		return usage("TIDEMILL_BRONZE_MONTHS %q: give a number of months, 1 or more, or leave it out to keep all", c.BronzeMonths)
+	}
 	for _, u := range []struct{ name, value string }{{"TIDEMILL_DATABASE_URL", c.DatabaseURL}, {"TIDEMILL_WAREHOUSE_URL", c.WarehouseURL}} {
 		if err := checkURL(u.name, u.value); err != nil {
 			return err
 		}
 	}
 	return c.checkLog()
+}
+
+// bronzeMonths is how many months of bronze are kept; 0: all.
+func (c *Config) bronzeMonths() int {
+	n, _ := strconv.Atoi(c.BronzeMonths) // complete has checked it
+	return n
 }
 
 func (c *Config) checkLog() error {

@@ -96,7 +96,7 @@ func (c *command) tryDAG(ctx context.Context, dag string, t enginetest.Trial) (e
 
 // ground is what the DAG stands on: the reference pipeline's works on the lake and the warehouse that this home folder has.
 func (c *command) ground(ctx context.Context, dag string, log *slog.Logger) (dags.Platform, func() error, error) {
-	bare := dags.Platform{Log: log}
+	bare := dags.Platform{Log: log, BronzeMonths: c.config.bronzeMonths()}
 	nothing := func() error { return nil }
 	own := slices.ContainsFunc(slices.Concat(c.program.dags, c.program.projectDAGs(nil)), func(d engine.AnyDAG) bool {
 		catalog, err := engine.Compile(d)

@@ -96,7 +96,7 @@ func (c *command) checkHome(context.Context) []finding {
 }
 
 func (c *command) checkDAGs(context.Context) []finding {
-	catalog, streams, err := c.program.compile(dags.Platform{})
+	catalog, streams, err := c.program.compile(dags.Platform{BronzeMonths: c.config.bronzeMonths()})
 	if err != nil {
 		return []finding{wrong("dags", err, "mend the definitions at the lines named")}
 	}

@@ -59,7 +59,7 @@ func newPlatform(ctx context.Context, c *Config, s *services, python pyenv.Env, 
 		return nil, fmt.Errorf("open the warehouse %s: %w", redact(s.WarehouseURL), err)
 	}
 	p := &platform{lake: l, pool: pool}
-	p.Log = log
+	p.Log, p.BronzeMonths = log, c.bronzeMonths()
 	p.Tasks = daily.Tasks{Lake: l, Warehouse: warehouse.New(pool, warehouse.FromLake(l), warehouse.WithLogger(log), warehouse.WithConnections(loadConnections)), Now: time.Now}
 	p.Ingest = ingest.Config[payment.Row]{
 		Contract: payment.ContractVersion,

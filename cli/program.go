@@ -34,7 +34,7 @@ func Streams(s ...*engine.Stream) Option {
 }
 
 // Reference adds the payments pipeline of package dags: the stream bronze_ingest, the DAGs daily_transactions,
-// lake_compaction and dbt_docs.
+// lake_compaction and dbt_docs, and bronze_retention where TIDEMILL_BRONZE_MONTHS is set.
 func Reference() Option { return func(p *program) { p.reference = true } }
 
 // compile checks the DAGs and streams. runners are those of the program's dbt projects; without them the DAGs can only be looked at.
@@ -42,6 +42,9 @@ func (p *program) compile(ground dags.Platform, runners ...*dbt.Runner) (*engine
 	all, streams := slices.Concat(p.dags, p.projectDAGs(runners)), p.streams
 	if p.reference {
 		all = append([]engine.AnyDAG{dags.DailyTransactions(ground), dags.LakeCompaction(ground), dags.DBTDocs(ground)}, all...)
+		if ground.BronzeMonths > 0 {
+			all = append(all, dags.BronzeRetention(ground))
+		}
 		streams = append([]*engine.Stream{dags.BronzeIngest(ground)}, streams...)
 	}
 	catalog, err := engine.Compile(all...)

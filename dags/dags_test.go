@@ -53,3 +53,14 @@ func TestTheLakeIsCompactedAfterTheDaysLoad(t *testing.T) {
 		t.Errorf("the DAG is %+v", d.Spec)
 	}
 }
+
+func TestBronzeIsRetainedAfterTheDaysLoad(t *testing.T) {
+	catalog, err := engine.Compile(dags.BronzeRetention(dags.Platform{BronzeMonths: 2}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, ok := catalog.DAG("bronze_retention")
+	if !ok || d.Spec.Schedule != "0 5 * * *" || d.Spec.Zone != "UTC" || d.Spec.Catchup || len(d.Spec.Tasks) != 1 {
+		t.Errorf("the DAG is %+v", d.Spec)
+	}
+}

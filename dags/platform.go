@@ -17,6 +17,8 @@ type Platform struct {
 	DBT    *dbt.Runner
 	Ingest ingest.Config[payment.Row]
 	Log    *slog.Logger
+	// BronzeMonths is how many whole months of bronze BronzeRetention keeps, at least 1.
+	BronzeMonths int
 }
 
 // Alert is the pipeline's callback for what a person should look at: one line of level ERROR. Webhooks carry the same event to

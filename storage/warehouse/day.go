@@ -15,6 +15,8 @@ type DayCounts struct {
 	LakeRows int64 `json:"lake_rows"`
 	// Rows is how many rows of bronze are of the day.
 	Rows int64 `json:"rows"`
+	// Expired is how many rows of the day were dropped from bronze with their month.
+	Expired int64 `json:"expired"`
 	// Duplicates is how many records of the day another record of their event stands for, copies and conflicting ones.
 	Duplicates    int64 `json:"duplicates"`
 	Rejected      int64 `json:"rejected"`
@@ -50,11 +52,12 @@ func (w *Warehouse) count(ctx context.Context, day lake.Day) (c DayCounts, reaso
 			(SELECT count(*) FROM bronze.transactions WHERE processing_date = $2),
 			(SELECT coalesce(sum(rows_done), 0)::bigint FROM metadata.lake_files WHERE lake = $1 AND day = $2 AND retired_at IS NULL),
 			(SELECT count(*) FROM bronze.rejected AS r JOIN metadata.lake_files AS f ON f.id = r.file_id
-				WHERE r.processing_date = $2 AND f.lake = $1)`,
-		w.source.ID(), day.Start()).Scan(&c.Rows, &read, &c.Rejected)
+				WHERE r.processing_date = $2 AND f.lake = $1),
+			coalesce((SELECT rows FROM metadata.bronze_expired WHERE day = $2), 0)`,
+		w.source.ID(), day.Start()).Scan(&c.Rows, &read, &c.Rejected, &c.Expired)
 	if err != nil {
 		return DayCounts{}, nil, fmt.Errorf("count %s in bronze: %w", day, err)
 	}
-	c.Duplicates = max(0, read-c.Rejected-c.Rows)
+	c.Duplicates = max(0, read-c.Rejected-c.Rows-c.Expired)
 	return c, reasons, nil
 }

@@ -22,7 +22,7 @@ type AuditRequest struct {
 
 // DayAudit follows the records of one lake day from the topic to Gold. Of a sound day
 //
-//	Topic.Rows = Lake = Bronze + Duplicates + Rejected + Unloaded
+//	Topic.Rows = Lake = Bronze + Duplicates + Rejected + Expired + Unloaded
 //	Bronze     = Gold + Superseded + Unbuilt
 //
 // in records and, for each currency, in amounts.
@@ -36,7 +36,9 @@ type DayAudit struct {
 	Bronze     Tally `json:"bronze"`
 	Duplicates Tally `json:"duplicates"`
 	Rejected   Tally `json:"rejected"`
-	Unloaded   Tally `json:"unloaded"`
+	// Expired is what was dropped from bronze with its month.
+	Expired  Tally `json:"expired"`
+	Unloaded Tally `json:"unloaded"`
 	// Gold is the payments whose last record is of the day, Superseded the records of bronze whose payment has a later
 	// one. Unbuilt is what dbt has not built yet.
 	Gold       Tally `json:"gold"`
@@ -122,7 +124,7 @@ func (a *DayAudit) balance() {
 		parts []Tally
 		sum   string
 	}{
-		{InBronze, a.Lake, "the lake", []Tally{a.Bronze, a.Duplicates, a.Rejected, a.Unloaded}, "bronze + duplicates + rejected + not loaded yet"},
+		{InBronze, a.Lake, "the lake", []Tally{a.Bronze, a.Duplicates, a.Rejected, a.Expired, a.Unloaded}, "bronze + duplicates + rejected + dropped + not loaded yet"},
 		{InGold, a.Bronze, "bronze", []Tally{a.Gold, a.Superseded, a.Unbuilt}, "Gold + superseded + not built yet"},
 	} {
 		sum := Tally{}

@@ -56,6 +56,10 @@ func (a *dayAuditor) run(ctx context.Context) (err error) {
 	if a.tx, err = conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead}); err != nil {
 		return err
 	}
+	// First of all, so that no month of bronze is emptied under what the transaction sees.
+	if _, err := a.tx.Exec(ctx, `LOCK TABLE bronze.transactions IN ACCESS SHARE MODE`); err != nil {
+		return err
+	}
 	if _, err := a.tx.Exec(ctx, stagedTable+`; `+auditTablesSQL); err != nil {
 		return fmt.Errorf("make the temporary tables: %w", err)
 	}
@@ -207,7 +211,7 @@ func onRecord(where Place, topicID string, partition int32, offset int64, what s
 
 // kind is the columns of a sighting, in the statements' order.
 func (s *sighting) kind() []any {
-	return []any{&s.lake, &s.bronze, &s.rejected, &s.loaded, &s.loadDue, &s.replaced, &s.same, &s.event, &s.gold, &s.goldSame, &s.built, &s.buildDue}
+	return []any{&s.lake, &s.bronze, &s.rejected, &s.loaded, &s.loadDue, &s.replaced, &s.dropped, &s.same, &s.event, &s.gold, &s.goldSame, &s.built, &s.buildDue}
 }
 
 // count judges each kind of sighting, and fills the books.
@@ -239,6 +243,19 @@ func (a *dayAuditor) count(ctx context.Context) error {
 		}
 	}
 	slices.SortStableFunc(a.found.Problems, compareProblems)
+	return a.countDropped(ctx)
+}
+
+// countDropped compares how many records of the day are taken to have been dropped from bronze with how many were.
+func (a *dayAuditor) countDropped(ctx context.Context) error {
+	var dropped int64
+	if err := a.tx.QueryRow(ctx, `SELECT coalesce(sum(rows + superseded), 0)::bigint FROM metadata.bronze_expired WHERE day = $1`, a.req.Day.Start()).
+		Scan(&dropped); err != nil {
+		return fmt.Errorf("count what was dropped: %w", err)
+	}
+	if n := a.found.Expired.Records; n > dropped {
+		a.found.Add(Problem{Where: InBronze, What: fmt.Sprintf("%d records of %s before what is kept are not in bronze, %d were dropped", n, a.req.Day, dropped)})
+	}
 	return nil
 }
 
@@ -265,6 +282,8 @@ func (a *dayAuditor) book(s sighting, what fate, records int64, currencies [3]*s
 		errs = append(errs, add(&a.found.Duplicates, 1, ofLake))
 	case rejected:
 		errs = append(errs, add(&a.found.Rejected, 1, ofLake))
+	case expired:
+		errs = append(errs, add(&a.found.Expired, 1, ofLake))
 	case unloaded:
 		errs = append(errs, add(&a.found.Unloaded, 1, ofLake))
 	case superseded:
@@ -361,7 +380,7 @@ func (a *dayAuditor) goldAlone(ctx context.Context) error {
 	)
 	records = 1
 	_, err = pgx.ForEachRow(rows, []any{&topicID, &partition, &offset, &currency, &sum, &there, &built, &changes}, func() error {
-		if changes || there == later && !built { // Gold will have another one, or none
+		if changes || there == later && !built { // Gold will have another one, or none; or the record was dropped
 			return add(-1)
 		}
 		a.found.Add(onRecord(InGold, topicID, partition, offset, "Gold has its payment's row of it, bronze has it not"))

@@ -16,6 +16,7 @@ type sighting struct {
 	lake, bronze, rejected bool
 	loaded, loadDue        bool  // its file is loaded to the end; must be
 	replaced               bool  // bronze has it of a file that was replaced, and that is not taken out yet
+	dropped                bool  // its event lies before what is kept in bronze
 	same                   bool  // bronze has in each column what the lake has
 	event                  order // the row that bronze has of its event, where bronze has not the record itself
 	gold                   order // the row that Gold has of its payment, where bronze has the record
@@ -34,6 +35,7 @@ const (
 	duplicate              // another record stands for its event
 	rejected               // the database refused it
 	unloaded               // in the lake, to be loaded
+	expired                // dropped from bronze with its month
 	unremoved              // no longer in the lake, to be taken out of bronze
 )
 
@@ -55,6 +57,8 @@ func judge(s sighting) (what fate, where Place, wrong string) {
 		return duplicate, "", ""
 	case !s.bronze && waits:
 		return unloaded, "", ""
+	case !s.bronze && s.dropped:
+		return expired, "", ""
 	case !s.bronze && s.event == earlier:
 		return unknown, InBronze, "an earlier record stands for its event"
 	case !s.bronze:

@@ -48,6 +48,9 @@ func TestJudge(t *testing.T) {
 		"to be taken out":                        {with(func(s *sighting) { s.lake, s.loaded, s.replaced = false, false, true }), unremoved, ""},
 		"to be taken out by now":                 {with(func(s *sighting) { s.lake, s.loaded, s.replaced, s.loadDue = false, false, true, true }), unknown, InLake},
 		"rejected alone, to be taken out":        {sighting{rejected: true, replaced: true}, unremoved, ""},
+		"dropped with its month":                 {lacking(func(s *sighting) { s.dropped = true }), expired, ""},
+		"to be dropped with its month":           {with(func(s *sighting) { s.dropped = true }), inGold, ""},
+		"of a dropped month, and not loaded":     {lacking(func(s *sighting) { s.dropped, s.loaded = true, false }), unloaded, ""},
 		"rejected alone":                         {sighting{rejected: true}, unknown, InLake},
 	} {
 		fate, where, wrong := judge(c.s)

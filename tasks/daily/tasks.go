@@ -129,3 +129,18 @@ func (t Tasks) Audit(ctx context.Context, l Loaded, _ warehouse.Metrics) (wareho
 		"rejected", a.Rejected.Records, "gold", a.Gold.Records, "superseded", a.Superseded.Records)
 	return a, nil
 }
+
+// Retain is the task that drops the months of bronze before the last ones, of which it keeps months whole ones.
+func (t Tasks) Retain(months int) func(context.Context, engine.Run[engine.NoParams]) (warehouse.Retained, error) {
+	return func(ctx context.Context, _ engine.Run[engine.NoParams]) (warehouse.Retained, error) {
+		done, err := t.Warehouse.Retain(ctx, months, t.Now())
+		log := engine.Log(ctx)
+		for _, m := range done.Dropped {
+			log.Info("dropped", "month", m.Month, "rows", m.Rows, "superseded", m.Superseded)
+		}
+		for _, m := range done.Waiting {
+			log.Warn("a month waits: Gold has not got all of its rows yet", "month", m)
+		}
+		return done, err
+	}
+}

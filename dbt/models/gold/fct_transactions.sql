@@ -47,11 +47,15 @@ left join lateral (
     limit 1 -- one look-up by index for each candidate
 ) as held on true
 -- The guard, which the generated MERGE has not: what comes earlier in the order than the row held never replaces it, unless the
--- payment lost a record: then the candidate is the last of all that it has now.
+-- payment lost a record: then the candidate is the last of all that it has now. The very record of the row held may read otherwise
+-- since its day was replayed.
 where held.transaction_id is null
     or {{ record_order('candidate') }} > {{ record_order('held') }}
     or (
-        exists (select from {{ changed_payments() }} as changed where changed.transaction_id = candidate.transaction_id)
+        (
+            {{ record_order('candidate') }} = {{ record_order('held') }}
+            or exists (select from {{ changed_payments() }} as changed where changed.transaction_id = candidate.transaction_id)
+        )
         and ({{ facts('candidate') }}) is distinct from ({{ facts('held') }})
     )
     {% else %}

@@ -14,6 +14,14 @@ with candidates as (
     -- payment that lost a record.
     {% if stages_everything() %}
     select {{ columns }} from {{ source('bronze', 'transactions') }}
+    union all
+    -- Payments whose last record was dropped from bronze with its month: Gold is where they are.
+    select
+        transaction_id, status, amount, currency, customer_id, merchant_id, merchant_category, payment_method, country,
+        is_fraud, fraud_score, initiated_at, event_time, processing_date, null::bytea as payload_hash,
+        kafka_timestamp, kafka_partition, kafka_offset, null::bigint as load_id
+    from {{ source('gold', 'fct_transactions') }}
+    where event_time < (select dropped_before from {{ source('metadata', 'bronze_retention') }})
     {% else %}
     select {{ columns }} from {{ source('bronze', 'transactions') }}
     where processing_date between {{ run_day() }} - 3 and {{ run_day() }}
@@ -51,7 +59,8 @@ distinct_records as (
 places as (
     select *, row_number() over (
         partition by transaction_id
-        order by event_time desc, {{ status_rank('status') }} desc, kafka_timestamp desc, kafka_partition desc, kafka_offset desc
+        order by event_time desc, {{ status_rank('status') }} desc, kafka_timestamp desc, kafka_partition desc, kafka_offset desc,
+            load_id is null -- what bronze has of a record comes before what Gold has of it
     ) as place
     from distinct_records
 )

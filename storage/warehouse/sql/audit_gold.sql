@@ -10,6 +10,7 @@ SELECT
         FROM metadata.payment_changes AS c
         JOIN metadata.loads AS l ON l.id = c.load_id JOIN metadata.load_audit AS a ON a.id = l.audit_id
         WHERE c.transaction_id = g.transaction_id), false)
+        OR coalesce(g.event_time < (SELECT dropped_before FROM metadata.bronze_retention), false)
 FROM gold.fct_transactions AS g
 LEFT JOIN LATERAL (
     SELECT

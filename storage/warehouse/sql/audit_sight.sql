@@ -34,6 +34,7 @@ SELECT
     coalesce(b.transaction_id, l.transaction_id), coalesce(b.status, l.status), coalesce(b.event_time, l.event_time),
     l.n IS NOT NULL, b.load_id IS NOT NULL, r IS NOT NULL, coalesce(l.loaded, false), coalesce(l.due, $6),
     coalesce(b.replaced, r.replaced, false),
+    coalesce(coalesce(b.event_time, l.event_time) < (SELECT dropped_before FROM metadata.bronze_retention), false),
     (l.transaction_id, l.status, l.event_time, l.initiated_at, l.amount, l.currency, l.customer_id, l.merchant_id,
         l.payment_method, l.customer_email, l.merchant_category, l.device_type, l.ip_address, l.city, l.country,
         l.is_fraud, l.fraud_score, l.extra, l.payload_hash, l.kafka_timestamp, l.ingestion_timestamp)
