@@ -30,7 +30,7 @@ func TestCrashMatrix(t *testing.T) {
 	if !ok {
 		return
 	}
-	first, later := newWorld(t, reader, 3), newWorld(t, reader, 3)
+	first, later := newWorld(t, reader, inMemory(t), 3), newWorld(t, reader, inMemory(t), 3)
 	cells := append(first.cells("first", 0), later.cells("later", 1)...)
 	switch asked := os.Getenv(matrixVar); asked {
 	case "":

@@ -11,18 +11,14 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tidemill/tidemill/internal/testkit/plainreader"
 	"github.com/tidemill/tidemill/storage/lake"
+	"github.com/tidemill/tidemill/tasks/ingest"
 )
 
 const topic = "transactions"
-
-// session is how long a member of the group may be silent, by the broker: ours ask for 15 seconds, which would make a cell take as long.
-const session = 2 * time.Second
 
 // world is a broker with the topic, what was put on it, and a reader of lakes that is not ours.
 type world struct {
@@ -45,28 +41,19 @@ type expected struct {
 	cents      int64 // sum of the amounts
 }
 
-func newWorld(t *testing.T, reader *plainreader.Reader, partitions int32) *world {
+// newWorld makes the topic on a broker at these addresses.
+func newWorld(t *testing.T, reader *plainreader.Reader, addrs []string, partitions int32) *world {
 	t.Helper()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.GroupMinSessionTimeout(time.Second))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	c.ControlKey(int16(kmsg.JoinGroup), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		c.KeepControl()
-		join := req.(*kmsg.JoinGroupRequest) //nolint:forcetypeassert // by its key
-		join.SessionTimeoutMillis = int32(session.Milliseconds())
-		join.RebalanceTimeoutMillis = join.SessionTimeoutMillis // this broker waits so long for a member that died as it joined, Kafka as long as a session
-		return nil, nil, false
-	})
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic))
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.DefaultProduceTopic(topic),
+		kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	w := &world{t: t, addrs: c.ListenAddrs(), client: client, admin: kadm.NewClient(client), reader: reader,
+	w := &world{t: t, addrs: addrs, client: client, admin: kadm.NewClient(client), reader: reader,
 		want: expected{rows: map[int32][]int64{}, ends: map[int32]int64{}}}
-	if _, err := w.admin.CreateTopic(t.Context(), partitions, 1, nil, topic); err != nil {
+	keep := map[string]*string{"retention.ms": kadm.StringPtr("-1")} // whatever the records' timestamps
+	if _, err := w.admin.CreateTopic(t.Context(), partitions, 1, keep, topic); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -93,7 +80,7 @@ func (w *world) produce(recs ...*kgo.Record) error {
 }
 
 // complete checks that a lake holds all of the topic: DuckDB and pyarrow see every accepted offset exactly once, the audit is clean, the
-// mirror is no other log, and Kafka's group is not told of more than is in the lake.
+// deep one too, the mirror is no other log, and Kafka's group is not told of more than is in the lake.
 func (w *world) complete(ctx context.Context, a assignment) error {
 	l, err := lake.Open(a.Root, topic)
 	if err != nil {
@@ -128,8 +115,24 @@ func (w *world) complete(ctx context.Context, a assignment) error {
 	if want := fmt.Sprintf("%d.%02d", w.want.cents/100, w.want.cents%100); seen.Amount != want {
 		errs = append(errs, fmt.Errorf("a plain reader sees amounts of %s, want %s", seen.Amount, want))
 	}
-	errs = append(errs, mirror{folder: a.Mirror}.agrees(ctx, l), w.courteous(ctx, a.Group))
+	errs = append(errs, w.compared(ctx, l), mirror{folder: a.Mirror}.agrees(ctx, l), w.courteous(ctx, a.Group))
 	return errors.Join(errs...)
+}
+
+// compared checks that the lake agrees with the topic, offset by offset.
+func (w *world) compared(ctx context.Context, l *lake.Lake) error {
+	k, err := ingest.CompareWithKafka(ctx, w.addrs, nil, l, ingest.Payments)
+	if err != nil {
+		return err
+	}
+	var all int64
+	for _, end := range w.want.ends {
+		all += end
+	}
+	if !k.Clean() || k.Compared != all {
+		return fmt.Errorf("compared with the topic: %+v, want all of %d offsets", k, all)
+	}
+	return nil
 }
 
 // sound checks a lake that is not complete, or is written to: a plain reader sees nothing but whole files and no record twice.

@@ -179,9 +179,13 @@ func freePorts(n int) ([]ports, error) {
 	return found, nil
 }
 
-// clusterID is a random id in Kafka's form.
+// clusterID is a random id in Kafka's form. Like Kafka's own it does not begin with a dash, which would make an option of it.
 func clusterID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[:]) // never errs
-	return base64.RawURLEncoding.EncodeToString(id[:])
+	for {
+		var id [16]byte
+		_, _ = rand.Read(id[:]) // never errs
+		if text := base64.RawURLEncoding.EncodeToString(id[:]); text[0] != '-' {
+			return text
+		}
+	}
 }

@@ -28,3 +28,11 @@ func TestPropertiesOfThree(t *testing.T) {
 		}
 	}
 }
+
+func TestClusterIDIsNoOption(t *testing.T) {
+	for range 2000 { // one in 64 would be
+		if id := clusterID(); strings.HasPrefix(id, "-") || len(id) != 22 {
+			t.Fatalf("id %q", id)
+		}
+	}
+}
