@@ -3,7 +3,8 @@
 //
 //   - [Postgres] and [Migrated] give a database of the test's own on one server that all test binaries of the user
 //     share. A guard process, which the first test starts, owns the server and ends with it when no test has used it
-//     for some minutes. That server does not wait for the disk.
+//     for some minutes. That server does not wait for the disk, and lies in memory
+//     where there is room.
 //   - [Durable] gives a server of the test's own with PostgreSQL's own durability: for tests that kill it, and benchmarks.
 //   - [Broker] gives a Kafka-protocol broker in memory, in this process.
 //   - [Home] gives a folder to be a TIDEMILL_HOME.

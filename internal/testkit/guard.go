@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -47,6 +46,7 @@ func guard(dir string, probe, limit time.Duration) error {
 		"synchronous_commit": "off",
 		"full_page_writes":   "off",
 		"max_connections":    "400",
+		"max_wal_size":       "256MB", // it may lie in memory
 	}})
 	if err != nil {
 		return err
@@ -82,7 +82,7 @@ func usersLockPath(dir string) string { return filepath.Join(dir, "users") }
 var sharedServer = sync.OnceValues(func() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startWait)
 	defer cancel()
-	dir, err := tempDir()
+	dir, err := ownDir(serverParent(memoryDisk, os.TempDir()))
 	if err != nil {
 		return "", err
 	}
@@ -140,20 +140,4 @@ func startGuard(ctx context.Context, dir string) (string, error) {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// tempDir is the folder of what may vanish at a reboot, of this user alone.
-func tempDir() (string, error) {
-	dir := filepath.Join(os.TempDir(), "tidemill-test-"+strconv.Itoa(os.Getuid()))
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) { //nolint:gosec // the server's user must enter it when we are root
-		return "", fmt.Errorf("make folder of the tests: %w", err)
-	}
-	info, err := os.Lstat(dir)
-	if err != nil {
-		return "", fmt.Errorf("look at folder of the tests: %w", err)
-	}
-	if st := info.Sys().(*syscall.Stat_t); !info.IsDir() || int(st.Uid) != os.Getuid() || info.Mode().Perm()&0o022 != 0 {
-		return "", fmt.Errorf("%s is not a folder of ours alone: remove it", dir)
-	}
-	return dir, nil
 }
