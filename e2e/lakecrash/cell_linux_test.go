@@ -19,7 +19,7 @@ type cell struct {
 }
 
 func (c cell) String() string {
-	text := fmt.Sprintf("%s commit, %s, %s", c.world.name, c.blow, c.at)
+	text := fmt.Sprintf("%s, %s, %s", c.world.name, c.blow, c.at)
 	if c.fenced {
 		text += ", fenced"
 	}
@@ -37,6 +37,9 @@ func (c cell) try(ctx context.Context, dir, group string) (err error) {
 	}
 	a := w.assignment(dir, group)
 	a.At, a.Blow = c.at, c.blow
+	if w.rewrite != "" && w.rewrite != both {
+		a.Rewrite = w.rewrite
+	}
 	b := w.assignment(dir, group) // the process that comes after it, or takes over
 	b.FlushAge = 100 * time.Millisecond
 	p, err := start(a)
@@ -54,6 +57,9 @@ func (c cell) try(ctx context.Context, dir, group string) (err error) {
 		}
 	case <-time.After(patience):
 		return errUnstruck
+	}
+	if a.Rewrite != "" {
+		return c.tryRewriter(ctx, p, a)
 	}
 	switch c.blow {
 	case kill:
@@ -79,6 +85,9 @@ func (w *world) afterKill(p *process, b assignment) error {
 	if err := w.sound(b.Root); err != nil {
 		return fmt.Errorf("after the kill: %w", err)
 	}
+	if err := w.beside(b); err != nil {
+		return err
+	}
 	b.Group += "-next"
 	return finish(b)
 }
@@ -87,6 +96,9 @@ func (w *world) afterKill(p *process, b assignment) error {
 // the frozen one go on to its end.
 func (w *world) afterStop(ctx context.Context, p *process, b assignment, fenced bool) error {
 	if err := p.frozen(); err != nil {
+		return err
+	}
+	if err := w.beside(b); err != nil {
 		return err
 	}
 	if fenced {
@@ -113,13 +125,30 @@ func (w *world) afterStop(ctx context.Context, p *process, b assignment, fenced 
 // afterError waits for the process to get over it. One that gave up instead is started again, as the stream's supervisor would.
 func (w *world) afterError(p *process, b assignment) error {
 	if err := p.wait(); err == nil {
-		return nil
+		return w.beside(b)
 	}
 	if err := w.sound(b.Root); err != nil {
 		return fmt.Errorf("after it gave up: %w", err)
 	}
+	if err := w.beside(b); err != nil {
+		return err
+	}
 	b.Group += "-next"
 	return finish(b)
+}
+
+// beside lets another process rewrite the day that a stream's commit is on its way to, where that is tried.
+func (w *world) beside(a assignment) error {
+	if w.rewrite == "" {
+		return nil
+	}
+	if err := w.rewriteOf(a, w.rewrite); err != nil {
+		return err
+	}
+	if err := w.sound(a.Root); err != nil {
+		return fmt.Errorf("after %s: %w", w.rewrite, err)
+	}
+	return nil
 }
 
 // finish lets a process bring the lake up to the topic.
@@ -146,6 +175,9 @@ func (w *world) points() ([]point, error) {
 	}
 	a := w.assignment(dir, "steps")
 	a.Record = true
+	if w.rewrite != "" && w.rewrite != both {
+		a.Rewrite = w.rewrite
+	}
 	p, err := start(a)
 	if err != nil {
 		return nil, err
@@ -154,5 +186,12 @@ func (w *world) points() ([]point, error) {
 	if err := p.wait(); err != nil {
 		return nil, err
 	}
-	return p.points, w.complete(w.t.Context(), a)
+	switch w.rewrite {
+	case "":
+		return p.points, w.complete(w.t.Context(), a)
+	case both:
+		return p.points, w.sees(a.Root, w.want.ends)
+	default:
+		return p.points, w.sees(a.Root, w.settled)
+	}
 }

@@ -49,6 +49,11 @@ type assignment struct {
 	Blow         blow
 	Record       bool // say each point
 	Forever      bool // until SIGTERM; else until the lake has caught up
+	Strict       bool // the transform refuses good records
+
+	Rewrite string        // not a stream: it does this to the day
+	Insist  bool          // Rewrite only: it waits for others to be out of the way
+	Ahead   time.Duration // by how much its clock is
 }
 
 func child(text string) error {
@@ -59,13 +64,21 @@ func child(text string) error {
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	s := &steps{at: a.At, blow: a.Blow, record: a.Record}
-	l, err := lake.Open(a.Root, a.Topic, lake.WithFS(disk{blob.Dir(a.Root), s}))
+	now := func() time.Time { return time.Now().Add(a.Ahead) }
+	l, err := lake.Open(a.Root, a.Topic, lake.WithFS(disk{blob.Dir(a.Root), s}), lake.WithClock(now))
 	if err != nil {
 		return err
 	}
+	if a.Rewrite != "" {
+		return rewrite(ctx, a, l)
+	}
+	transform := ingest.Payments
+	if a.Strict {
+		transform = strictly
+	}
 	var done progress
 	in, err := ingest.New(ingest.Config[payment.Row]{
-		Brokers: a.Brokers, Topic: a.Topic, Group: a.Group, Lake: l, Transform: ingest.Payments,
+		Brokers: a.Brokers, Topic: a.Topic, Group: a.Group, Lake: l, Transform: transform,
 		FlushRows: a.FlushRows, FlushAge: a.FlushAge, CollectAfter: a.CollectAfter,
 		Tick: 50 * time.Millisecond, MaxRetryDelay: 200 * time.Millisecond, FinishEvery: a.FinishEvery,
 		Mirror: mirror{a.Mirror, s}.config(), Sarama: throughWire(s),

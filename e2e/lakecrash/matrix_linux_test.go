@@ -55,7 +55,7 @@ func (w *world) cells(name string, earlier int) []cell {
 			w.t.Fatal(err)
 		}
 	}
-	w.name, w.base = name, filepath.Join(w.t.TempDir(), "base")
+	w.name, w.base = name+" commit", filepath.Join(w.t.TempDir(), "base")
 	must(folders(w.base))
 	for n := range earlier {
 		must(w.produce(payments(3, n*batch, batch)...))

@@ -71,7 +71,7 @@ type steps struct {
 	seen map[string]int
 }
 
-var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+var ids = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|~\d{13}~`)
 
 // do does a step, unless the blow is there.
 func (s *steps) do(op, name string, step func() error) error {

@@ -23,18 +23,23 @@ const topic = "transactions"
 // world is a broker with the topic, what was put on it, and a reader of lakes that is not ours.
 type world struct {
 	t      *testing.T
-	name   string // of the commit that is tried: "first" or "later"
+	name   string // of what is tried: "first commit", "later commit", "compact" …
 	base   string // folder of a lake and its mirror that processes start from
 	addrs  []string
 	client *kgo.Client
 	admin  *kadm.Client
 	reader *plainreader.Reader
 	want   expected
+
+	// Of a world whose day is rewritten.
+	rewrite string          // how
+	settled map[int32]int64 // where the partitions end in the lake that processes start from
 }
 
 // expected is what a lake of the topic is to hold.
 type expected struct {
-	rows       map[int32][]int64 // offsets of accepted records by partition, ascending
+	rows       map[int32][]int64        // offsets of accepted records by partition, ascending
+	refused    map[int32]map[int64]bool // of these, what strictly refuses
 	dead       int64
 	tombstones int64
 	ends       map[int32]int64
@@ -51,7 +56,7 @@ func newWorld(t *testing.T, reader *plainreader.Reader, addrs []string, partitio
 	}
 	t.Cleanup(client.Close)
 	w := &world{t: t, addrs: addrs, client: client, admin: kadm.NewClient(client), reader: reader,
-		want: expected{rows: map[int32][]int64{}, ends: map[int32]int64{}}}
+		want: expected{rows: map[int32][]int64{}, refused: map[int32]map[int64]bool{}, ends: map[int32]int64{}}}
 	keep := map[string]*string{"retention.ms": kadm.StringPtr("-1")} // whatever the records' timestamps
 	if _, err := w.admin.CreateTopic(t.Context(), partitions, 1, keep, topic); err != nil {
 		t.Fatal(err)
@@ -73,6 +78,10 @@ func (w *world) produce(recs ...*kgo.Record) error {
 		default:
 			w.want.rows[r.Partition] = append(w.want.rows[r.Partition], r.Offset)
 			w.want.cents += cents(r)
+			if w.want.refused[r.Partition] == nil {
+				w.want.refused[r.Partition] = map[int64]bool{}
+			}
+			w.want.refused[r.Partition][r.Offset] = refused(r.Key, r.Timestamp)
 		}
 		w.want.ends[r.Partition] = max(w.want.ends[r.Partition], r.Offset+1)
 	}

@@ -29,6 +29,11 @@ func (l *Lake) finishSwap(ctx context.Context, r replacement) error {
 		return err
 	}
 	if err := l.swap(ctx, r, claimed); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, there := l.disk.Stat(claimed); errors.Is(there, fs.ErrNotExist) { // taken over: we stood still for too long
+				err = errors.Join(ErrBusy, err)
+			}
+		}
 		return fmt.Errorf("swap the folder of %s for entry %d: %w", r.day, r.entry, err)
 	}
 	l.log.Debug("swapped a day's folder", "topic", l.topic, "day", r.day, "entry", r.entry)
@@ -132,9 +137,6 @@ func (l *Lake) swap(ctx context.Context, r replacement, claimed string) error {
 			return err
 		}
 		if err := l.disk.Exchange(day, claimed); err != nil {
-			if errors.Is(err, fs.ErrNotExist) {
-				return errors.Join(ErrBusy, err) // taken over
-			}
 			return err
 		}
 	}
