@@ -83,6 +83,8 @@ func (w *Writer[R]) publish(ctx context.Context, s *Sealed) (Entry, error) {
 		switch {
 		case errors.Is(err, fs.ErrExist):
 			continue // somebody else's, or ours with its answer lost: the fold will tell
+		case errors.Is(err, fs.ErrNotExist) && w.isFenced(ctx): // and our folder was collected
+			return Entry{}, ErrFenced
 		case err != nil:
 			return Entry{}, fmt.Errorf("create log entry %d: %w", n, err)
 		}
@@ -91,6 +93,12 @@ func (w *Writer[R]) publish(ctx context.Context, s *Sealed) (Entry, error) {
 		}
 		return w.confirm(ctx, n)
 	}
+}
+
+// isFenced says whether the log is known to declare the writer dead.
+func (w *Writer[R]) isFenced(ctx context.Context) bool {
+	state, err := w.lake.State(ctx)
+	return err == nil && state.writers[w.id].fenced
 }
 
 // admissible says whether the batch may follow what is in the log.

@@ -63,22 +63,26 @@ func (w *Writer[R]) plan(ctx context.Context, state *State, s *Sealed) error {
 }
 
 // canExchange errs if the disk cannot swap folders, before anything depends on
-// it: it swaps two of its own.
+// it: it swaps two of its own. It errs with ErrStale if they are taken away.
 func (w *Writer[R]) canExchange() error {
 	l := w.lake
 	a, b := path.Join(writerFolder(w.id), "a"), path.Join(writerFolder(w.id), "b")
-	for _, dir := range []string{a, b} {
-		if err := l.dirs.ensure(dir); err != nil {
-			return err
-		}
+	err := l.dirs.ensure(a)
+	if err == nil {
+		err = l.dirs.ensure(b)
 	}
-	err := l.disk.Exchange(a, b)
+	if err == nil {
+		err = l.disk.Exchange(a, b)
+	}
 	for _, dir := range []string{a, b} {
 		l.dirs.forget(dir)
 		err = errors.Join(err, l.removeIfThere(dir))
 	}
-	if errors.Is(err, errors.ErrUnsupported) {
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
 		return fmt.Errorf("the disk cannot swap two folders in one step, as a replacement needs (Linux and macOS can, on a local disk): %w", err)
+	case errors.Is(err, fs.ErrNotExist): // our folder was collected: we were taken for dead, as the log will tell
+		return fmt.Errorf("%w: %w", ErrStale, err)
 	}
 	return err
 }

@@ -347,6 +347,37 @@ func TestAFrozenSwapIsTakenOver(t *testing.T) {
 	checkLake(t, src, disk)
 }
 
+// TestAFrozenCompactionIsTakenForDeadAtAnyStep: another process fences it, clears its files away, finishes what it has begun and goes on.
+// Waking up, it errs with what says so, if at all, and changes nothing.
+func TestAFrozenCompactionIsTakenForDeadAtAnyStep(t *testing.T) {
+	t.Parallel()
+	for n := 0; ; n++ {
+		disk := blobtest.NewDisk()
+		src, _ := small(t, disk, disk.Now)
+		hook, reached := step(disk, n, func() {
+			disk.Advance(2 * claimFor)
+			other := NewWriter[row](openOn(disk, disk.Now))
+			if _, err := other.Collect(t.Context(), time.Nanosecond); err != nil {
+				t.Errorf("step %d: Collect: %v", n, err)
+			}
+			mustIngest(t, src, other, 2, 1)
+			if _, err := other.Compact(t.Context(), fifth, oneFile); err != nil {
+				t.Errorf("step %d: Compact by another: %v", n, err)
+			}
+		})
+		_, err := NewWriter[row](openOn(hook, disk.Now)).Compact(t.Context(), fifth, oneFile)
+		if err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrFenced) && !errors.Is(err, ErrStale) {
+			t.Errorf("step %d: Compact: %v", n, err)
+		}
+		if !reached() {
+			t.Logf("%d steps", n)
+			return
+		}
+		mustIngest(t, src, NewWriter[row](openOn(disk, disk.Now)), 100, 0, 1, 2)
+		checkLake(t, src, disk)
+	}
+}
+
 // allRaces asks for what takes minutes.
 func allRaces() bool { return os.Getenv("TIDEMILL_LAKE_RACES") == "all" }
 
