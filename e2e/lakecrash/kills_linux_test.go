@@ -18,14 +18,15 @@ import (
 )
 
 const (
-	killsVar       = "TIDEMILL_KILLS" // how many processes are killed; unset: the test does nothing
-	killPartitions = 6
-	killProcesses  = 3
+	killsVar          = "TIDEMILL_KILLS" // how many processes are killed; unset: the test does nothing
+	killPartitions    = 6
+	killsBetweenLooks = 50
+	killProcesses     = 3 // that ingest; one more compacts
 )
 
-// TestRandomKills: three processes carry six partitions under load, while one after the other is killed, frozen (for longer than its
-// session lasts, some of them) or asked to end, and started again at once. Each of that makes the group share the partitions out anew. What
-// another program reads meanwhile has no record twice; at the end it has each once.
+// TestRandomKills: three processes carry six partitions under load and a fourth one compacts what they write, while one after the other is
+// killed, frozen (for longer than its session lasts, some of them) or asked to end, and started again at once. With three of four that makes
+// the group share the partitions out anew. What another program reads meanwhile has no record twice; at the end it has each once.
 func TestRandomKills(t *testing.T) {
 	text := os.Getenv(killsVar)
 	if text == "" { // only when asked for: it needs Java and Maven
@@ -48,7 +49,8 @@ func TestRandomKills(t *testing.T) {
 	a := assignment{Brokers: w.addrs, Topic: topic, Group: "kills", Root: filepath.Join(dir, lakeFolder), Mirror: filepath.Join(dir, mirrorFolder),
 		FlushRows: 5000, FlushAge: 100 * time.Millisecond, FinishEvery: 500 * time.Millisecond, CollectAfter: 3 * time.Second, Forever: true}
 	seed := rand.Uint64()
-	f := fleet{world: w, assignment: a, dice: rand.New(rand.NewPCG(seed, 0))}
+	compactor := assignment{Brokers: a.Brokers, Topic: topic, Root: a.Root, Rewrite: tidies, Forever: true}
+	f := fleet{world: w, assignment: a, compactor: compactor, dice: rand.New(rand.NewPCG(seed, 0))}
 	defer f.end()
 	load, err := w.load()
 	if err == nil {
@@ -72,7 +74,12 @@ func TestRandomKills(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d kills, %d freezes, %d orderly ends; %d records in %d commits and %d files", f.kills, f.freezes, f.ends, f.records(), state.Head, len(files))
+	compactions, err := filepath.Glob(filepath.Join(a.Root, "_swap", topic, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d kills, %d freezes, %d orderly ends; %d records in %d entries, %d of them compactions, and %d files",
+		f.kills, f.freezes, f.ends, f.records(), state.Head, len(compactions), len(files))
 	if state.Head < int64(kills) {
 		t.Errorf("%d commits under %d kills: they met an idle stream", state.Head, kills)
 	}
@@ -81,11 +88,13 @@ func TestRandomKills(t *testing.T) {
 // fleet is the processes.
 type fleet struct {
 	world      *world
-	assignment assignment
+	assignment assignment // of those that ingest
+	compactor  assignment
 	dice       *rand.Rand
 
-	running              [killProcesses]*process
-	thawing              [killProcesses]*time.Timer // of one that is frozen; else nil
+	running              [killProcesses + 1]*process    // the last one compacts
+	thawing              [killProcesses + 1]*time.Timer // of one that is frozen; else nil
+	looked               int                            // at how many kills
 	kills, freezes, ends int
 }
 
@@ -100,11 +109,13 @@ func (f *fleet) rage(ctx context.Context, kills int) error {
 		if err := pause(ctx, time.Duration(200+f.dice.IntN(2600))*time.Millisecond); err != nil {
 			return err
 		}
-		i := f.dice.IntN(killProcesses)
+		i := f.dice.IntN(len(f.running))
 		if err := f.strike(i); err != nil {
 			return err
 		}
-		if f.kills%50 == 3 {
+		if f.kills >= f.looked+killsBetweenLooks {
+			f.looked = f.kills
+			f.world.t.Logf("%s: %d kills", time.Now().Format(time.TimeOnly), f.kills)
 			if err := f.world.sound(f.assignment.Root); err != nil {
 				return fmt.Errorf("after %d kills: %w", f.kills, err)
 			}
@@ -158,7 +169,11 @@ func (f *fleet) replace(i int) error {
 }
 
 func (f *fleet) start(i int) (err error) {
-	f.running[i], err = start(f.assignment)
+	a := f.assignment
+	if i == killProcesses {
+		a = f.compactor
+	}
+	f.running[i], err = start(a)
 	return err
 }
 

@@ -21,6 +21,7 @@ const (
 	compacts = "compact"
 	replays  = "replay"
 	both     = "compact and replay"
+	tidies   = "compact all days, again and again"
 )
 
 // rewrite does what the assignment says to the day, as the tasks of the product do.
@@ -30,6 +31,9 @@ func rewrite(ctx context.Context, a assignment, l *lake.Lake) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.Close()) }()
+	if a.Rewrite == tidies {
+		return tidy(ctx, a, l)
+	}
 	var steps []func(*lake.Writer[payment.Row]) error
 	if a.Rewrite != replays {
 		steps = append(steps, func(w *lake.Writer[payment.Row]) error {
@@ -49,6 +53,36 @@ func rewrite(ctx context.Context, a assignment, l *lake.Lake) (err error) {
 		}
 	}
 	return nil
+}
+
+// tidyTarget is small, so that what was merged is soon left alone.
+const tidyTarget = 256 << 10
+
+// tidy compacts all days of the lake until the context ends.
+func tidy(ctx context.Context, a assignment, l *lake.Lake) error {
+	for pause(ctx, 500*time.Millisecond) == nil {
+		state, err := l.State(ctx)
+		if err != nil {
+			return unlessEnded(ctx, err)
+		}
+		for _, d := range state.DayStats() {
+			err := insist(ctx, a, l, func(w *lake.Writer[payment.Row]) error {
+				_, err := w.Compact(ctx, d.Day, tidyTarget)
+				return err
+			})
+			if err != nil {
+				return unlessEnded(ctx, err)
+			}
+		}
+	}
+	return nil
+}
+
+func unlessEnded(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // insist repeats a step that another process is in the way of, if the assignment says so; else it leaves it to that one.
