@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -116,12 +117,25 @@ func (f *fleet) rage(ctx context.Context, kills int) error {
 		if f.kills >= f.looked+killsBetweenLooks {
 			f.looked = f.kills
 			f.world.t.Logf("%s: %d kills", time.Now().Format(time.TimeOnly), f.kills)
-			if err := f.world.sound(f.assignment.Root); err != nil {
+			if err := f.look(); err != nil {
 				return fmt.Errorf("after %d kills: %w", f.kills, err)
 			}
 		}
 	}
 	return nil
+}
+
+// look has a plain reader look at the lake that is being written to, though not compacted: a reader that lists a day's files before that
+// is compacted and opens them after it does not find them, and has to begin again.
+func (f *fleet) look() error {
+	if err := f.endOrderly(killProcesses); err != nil {
+		return err
+	}
+	err := f.world.sound(f.assignment.Root)
+	for n := 0; n < 5 && err != nil && strings.Contains(err.Error(), "No such file"); n++ { // what a killed one began is finished by others
+		err = f.world.sound(f.assignment.Root)
+	}
+	return errors.Join(err, f.start(killProcesses))
 }
 
 // strike kills a process, more often than not, or freezes it for a while, or asks it to end.
@@ -157,15 +171,24 @@ func (f *fleet) strike(i int) error {
 
 // replace asks a process to end and starts another.
 func (f *fleet) replace(i int) error {
-	p := f.running[i]
 	f.ends++
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	return errors.Join(f.endOrderly(i), f.start(i))
+}
+
+// endOrderly asks a process to end, also one that is frozen, and waits for that.
+func (f *fleet) endOrderly(i int) error {
+	p := f.running[i]
+	if f.thawing[i] != nil {
+		f.thawing[i].Stop()
+		f.thawing[i] = nil
+	}
+	if err := errors.Join(p.signal(syscall.SIGTERM), p.signal(syscall.SIGCONT)); err != nil {
 		return err
 	}
 	if err := p.wait(); err != nil && !endedBy(p.err, syscall.SIGTERM) { // it is asked before it can hear, perhaps
 		return fmt.Errorf("a process that was asked to end: %w", err)
 	}
-	return f.start(i)
+	return nil
 }
 
 func (f *fleet) start(i int) (err error) {
