@@ -226,7 +226,7 @@ func (f *fleet) settle(ctx context.Context) error {
 			return fmt.Errorf("a process at the end: %w", err)
 		}
 	}
-	return nil
+	return f.world.rewriteOf(f.assignment, compacts) // and finishes what a killed compaction has begun a moment ago
 }
 
 // end ends what still runs.
