@@ -26,9 +26,9 @@ func TestEachDAGGetsItsShareOverEveryHundredClaims(t *testing.T) {
 				r := newRig(t, postgres.Options{})
 				r.ok(r.SetPool(t.Context(), engine.Pool{Name: "p", Slots: 1 << 30}))
 				for i, dag := range dags {
-					n := 1000
+					n := 600 // as many as it may be given
 					if i == 0 {
-						n = 100_000
+						n = 60_000
 					}
 					r.load(dag, n, path.pool)
 				}

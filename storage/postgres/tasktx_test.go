@@ -267,6 +267,7 @@ func TestTxWhoseConnectionIsLostInMidBodyRunsAgain(t *testing.T) {
 
 // A transaction that comes to nothing every time is not tried without end: the attempt fails and says why.
 func TestTxThatComesToNothingFails(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s, _, conn := lines(t)
 	var runs atomic.Int32
 	r := txRuntime(t, s, endingSessions(conn, &runs, 1<<30))
