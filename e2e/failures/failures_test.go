@@ -2,12 +2,22 @@
 package failures_test
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/tidemill/tidemill/e2e"
 )
 
-func TestMain(m *testing.M) { e2e.Main(m) }
+// They mostly wait, for sessions of dead consumers to end and batches to be old enough: one more at once than there are processors here.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", "3"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	e2e.Main(m)
+}
 
 func TestIngestionKilledUnderLoad(t *testing.T) { e2e.IngestionKilledUnderLoad(t) }
 func TestTheProducerStops(t *testing.T)         { e2e.TheProducerStops(t) }

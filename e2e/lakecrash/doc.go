@@ -10,10 +10,15 @@
 //
 // After each cell DuckDB and pyarrow, which know nothing of our log, see every accepted offset exactly once, and the lake's audit is clean.
 //
-// The kills (TestRandomKills): three processes on six partitions under load are killed, frozen and stopped at random.
+// The matrix of replacements (TestReplacementMatrix): the same for each step of a compaction and of a replay, while the stream commits to
+// the day and another process rewrites it too; and for each step of the stream's commit, while another process compacts and replays the day.
+// At each blow a plain reader sees the day as it was before or as it is after, whole.
 //
-// The short matrix runs with all tests; all of it, and the kills, when they are asked for (docs/lake-proofs.md has their figures):
+// The kills (TestRandomKills): three processes on six partitions of Apache Kafka itself, and a fourth one that compacts, are killed, frozen
+// and stopped at random under load.
 //
-//	TIDEMILL_CRASH_MATRIX=all go test -v -timeout 60m -run TestCrashMatrix ./e2e/lakecrash
+// The short matrices run with all tests; all of them, and the kills, when they are asked for (docs/lake-proofs.md has their figures):
+//
+//	TIDEMILL_CRASH_MATRIX=all go test -v -timeout 60m -run Matrix ./e2e/lakecrash
 //	TIDEMILL_KILLS=500 go test -v -timeout 60m -run TestRandomKills ./e2e/lakecrash
 package lakecrash
