@@ -37,7 +37,8 @@ type FS interface {
 	// reader, and as durably as Rename. It wraps errors.ErrUnsupported where the
 	// disk cannot.
 	Exchange(a, b string) error
-	// Remove takes away a file or an empty folder.
+	// Remove takes away a file or an empty folder. Of a folder that is not empty
+	// it wraps fs.ErrExist.
 	Remove(name string) error
 	// SyncDir makes the names in a folder survive a power cut.
 	SyncDir(name string) error

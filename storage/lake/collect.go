@@ -121,5 +121,8 @@ func (l *Lake) removeFolder(folder string) error {
 			return err
 		}
 	}
-	return l.removeIfThere(folder)
+	if err := l.removeIfThere(folder); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil // its writer lives, and has put in something more: it is collected the next time
 }

@@ -3,6 +3,7 @@ package lake
 import (
 	"errors"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +145,38 @@ func TestFencedWriter(t *testing.T) {
 	if report, err := w.lake.Audit(t.Context()); err != nil || !report.Clean() {
 		t.Errorf("audit: %v, %v", report.Problems, err)
 	}
+}
+
+// TestCollectingAWriterThatLives: what it puts into its folder meanwhile is left for the next time.
+func TestCollectingAWriterThatLives(t *testing.T) {
+	disk := blobtest.NewDisk()
+	src := testSource()
+	mustIngest(t, src, NewWriter[row](openOn(disk, disk.Now)), 2, 1)
+	taken := NewWriter[row](openOn(disk, disk.Now))
+	folder := writerFolder(taken.id)
+	if err := taken.lake.dirs.ensure(folder); err != nil {
+		t.Fatal(err)
+	}
+	disk.Advance(2 * time.Hour)
+	woken := false
+	hook := &blobtest.Intercept{FS: disk, Before: func(op, name string) error {
+		if op != "remove" || name != folder || woken {
+			return nil
+		}
+		woken = true
+		return disk.WriteFile(path.Join(folder, "late"), nil)
+	}}
+	for _, want := range []bool{true, false} {
+		if _, err := NewWriter[row](openOn(hook, disk.Now)).Collect(t.Context(), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := disk.Stat(folder); (err == nil) != want {
+			t.Errorf("its folder: %v, want it to be there: %t", err, want)
+		}
+		disk.Advance(2 * time.Hour)
+	}
+	mustIngest(t, src, NewWriter[row](openOn(disk, disk.Now)), 100, 0, 1, 2)
+	checkLake(t, src, disk)
 }
 
 // TestEntryWithoutPredecessor is withdrawn: the number before it was folded

@@ -2,13 +2,13 @@ package blobtest
 
 import (
 	"bytes"
-	"fmt"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"path"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tidemill/tidemill/storage/blob"
@@ -251,7 +251,7 @@ func (d *Disk) Remove(name string) error {
 		return err
 	}
 	if len(n.names) > 0 {
-		return &fs.PathError{Op: "remove", Path: name, Err: fmt.Errorf("folder is not empty")}
+		return &fs.PathError{Op: "remove", Path: name, Err: syscall.ENOTEMPTY}
 	}
 	p, err := d.parent("remove", name)
 	if err != nil {
