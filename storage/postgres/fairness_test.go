@@ -26,14 +26,14 @@ func TestEachDAGGetsItsShareOverEveryHundredClaims(t *testing.T) {
 				r := newRig(t, postgres.Options{})
 				r.ok(r.SetPool(t.Context(), engine.Pool{Name: "p", Slots: 1 << 30}))
 				for i, dag := range dags {
-					n := 600 // as many as it may be given
+					n := 400 // as many as it may be given
 					if i == 0 {
-						n = 60_000
+						n = 40_000
 					}
 					r.load(dag, n, path.pool)
 				}
 				execute(t, r.url, `ANALYZE tidemill.task_queue`)
-				order := r.contend(dags, path.exact, slots, 1500)
+				order := r.contend(dags, path.exact, slots, 1000)
 				for from := 0; from+100 <= len(order); from++ {
 					got := map[string]int{}
 					for _, dag := range order[from : from+100] {

@@ -75,10 +75,22 @@ func (in *Ingester[R]) Run(ctx context.Context) (err error) {
 
 	in.writer = in.newWriter()
 	defer func() { err = errors.Join(err, in.writer.Close()) }()
-	if _, err := in.writer.Collect(ctx, in.cfg.CollectAfter); err != nil && ctx.Err() == nil {
+	if err := in.collect(ctx); err != nil && ctx.Err() == nil {
 		return err
 	}
 	return in.sessions(ctx, group)
+}
+
+// collect clears away what dead writers left. One that is taken for dead itself meanwhile goes on as another.
+func (in *Ingester[R]) collect(ctx context.Context) error {
+	for {
+		_, err := in.writer.Collect(ctx, in.cfg.CollectAfter)
+		if !errors.Is(err, lake.ErrFenced) {
+			return err
+		}
+		in.log.Warn("this writer was taken for dead: going on with a new one", "error", err)
+		in.writer = in.newWriter()
+	}
 }
 
 func (in *Ingester[R]) newWriter() *lake.Writer[R] {

@@ -11,10 +11,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/IBM/sarama"
 
+	"github.com/tidemill/tidemill/storage/blob"
+	"github.com/tidemill/tidemill/storage/blob/blobtest"
 	"github.com/tidemill/tidemill/storage/lake"
+	"github.com/tidemill/tidemill/storage/payment"
 )
 
 // TestTransient: what a broker or its network may be over a moment later does not end a stream; anything else does.
@@ -102,5 +106,44 @@ func TestEndedBeforeItBegan(t *testing.T) {
 	cancel()
 	if err := in.Run(ctx); err != nil {
 		t.Errorf("Run: %v, want none", err)
+	}
+}
+
+// TestTakenForDeadAsItBegins: another process fences it while it clears away what a dead one left. It goes on as another writer.
+func TestTakenForDeadAsItBegins(t *testing.T) {
+	w := world{t: t, root: t.TempDir(), brokers: []string{"unused"}}
+	left := filepath.Join(w.root, "_tmp", topic+"~dead")
+	if err := os.MkdirAll(left, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	struck := false
+	disk := &blobtest.Intercept{FS: blob.Dir(w.root), Before: func(op, name string) error {
+		if op != "link" || struck {
+			return nil
+		}
+		struck = true // frozen: its own fence is written and not in the log
+		_, err := lake.NewWriter[payment.Row](w.lake()).Collect(t.Context(), time.Nanosecond)
+		return err
+	}}
+	l, err := lake.Open(w.root, topic, lake.WithFS(disk))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := w.config(l)
+	cfg.CollectAfter = time.Nanosecond
+	in, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.writer = in.newWriter()
+	first := in.writer.ID()
+	if err := in.collect(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if !struck || in.writer.ID() == first {
+		t.Errorf("it goes on as the writer that was fenced (%t)", struck)
+	}
+	if _, err := os.Stat(left); !os.IsNotExist(err) {
+		t.Errorf("what the dead one left is there: %v", err)
 	}
 }
