@@ -133,12 +133,13 @@ func (d *dictionary) bounds() (least, greatest string) {
 	return least, greatest
 }
 
-// dictionary is there if a page refers to it.
+// dictionary is there if a page refers to it, be it without entries, as that of
+// nothing but nulls.
 func (d *dictionary) dictionary() (int, []byte) {
-	if len(d.entries) == 0 {
+	if d.pages == 0 {
 		return 0, nil
 	}
-	return len(d.entries), d.data
+	return len(d.entries), append([]byte{}, d.data...)
 }
 
 func (d *dictionary) reset() {

@@ -55,7 +55,7 @@ func New[R any](out io.Writer, opts ...parquet.WriterOption) (*Writer[R], error)
 	if err != nil {
 		return nil, err
 	}
-	columns, err := columnsOf(reflect.TypeFor[R](), empty.Schema(), config)
+	columns, err := columnsOf(reflect.TypeFor[R](), parquet.SchemaOf(new(R)), config)
 	if err != nil {
 		return nil, err
 	}
