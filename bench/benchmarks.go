@@ -51,7 +51,10 @@ var benchmarks = []benchmark{
 	{"load4", 3, load4},
 	{"load10k", 3, load10k},
 	{"copy", 3, rawCopy},
-	{"ingest", 1, ingestion},
+	{"ingest", 5, ingestion},
+	{"ingest30", 1, ingestion30},
+	{"ingest2", 1, ingestTwo},
+	{"latency", 1, latency},
 	{"restart", 1, restart},
 }
 

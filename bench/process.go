@@ -24,6 +24,7 @@ const profileVar = "TIDEMILL_BENCH_CPUPROFILE"
 const (
 	brokerRole  = "broker"
 	ingestRole  = "ingest"
+	memberRole  = "member"
 	peerRole    = "peer"
 	programRole = "program"
 )
@@ -41,6 +42,8 @@ func child(role string) (err error) {
 		return brokerChild(os.Args[1:])
 	case ingestRole:
 		return ingestChild(os.Args[1:])
+	case memberRole:
+		return memberChild(os.Args[1:])
 	case peerRole:
 		return peerChild(os.Args[1:])
 	case programRole:

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package main
+
+import "runtime"
+
+// pin has this process use one core, whichever.
+func pin(int) error {
+	runtime.GOMAXPROCS(1)
+	return nil
+}
