@@ -56,6 +56,8 @@ var benchmarks = []benchmark{
 	{"ingest2", 1, ingestTwo},
 	{"latency", 1, latency},
 	{"restart", 1, restart},
+	{"oneday", 3, oneDay},
+	{"audit10k", 1, audit},
 }
 
 func names() []string {

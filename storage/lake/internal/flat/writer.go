@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"sync"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
@@ -51,29 +52,45 @@ func New[R any](out io.Writer, opts ...parquet.WriterOption) (*Writer[R], error)
 	if err != nil {
 		return nil, fmt.Errorf("write Parquet: %w", err)
 	}
-	empty, err := emptyFile[R](opts)
-	if err != nil {
-		return nil, err
-	}
 	columns, err := columnsOf(reflect.TypeFor[R](), parquet.SchemaOf(new(R)), config)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer[R]{out: out, columns: columns, maxRows: config.MaxRowsPerRowGroup, footer: *empty.Metadata(), told: map[string]string{}}
-	w.footer.RowGroups = nil
+	footer, err := footerOf[R]()
+	if err != nil {
+		return nil, err
+	}
+	footer.CreatedBy = config.CreatedBy
+	for _, key := range slices.Sorted(maps.Keys(config.KeyValueMetadata)) {
+		footer.KeyValueMetadata = append(footer.KeyValueMetadata, format.KeyValue{Key: key, Value: config.KeyValueMetadata[key]})
+	}
+	w := &Writer[R]{out: out, columns: columns, maxRows: config.MaxRowsPerRowGroup, footer: footer, told: map[string]string{}}
 	w.thrift = thrift.NewEncoder(new(thrift.CompactProtocol).NewWriter(&w.text))
 	return w, nil
 }
 
-// emptyFile is a file without rows as parquet-go writes it: it has the schema
-// and all that a footer tells of the file as a whole.
-func emptyFile[R any](opts []parquet.WriterOption) (*parquet.File, error) {
-	var text bytes.Buffer
-	w := parquet.NewGenericWriter[R](&text, opts...)
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("write an empty Parquet file: %w", err)
+// footers are those of files without rows, by the type of their rows: to make one takes longer than to write a small file.
+var footers sync.Map // reflect.Type to format.FileMetaData
+
+// footerOf is the footer of a file without rows as parquet-go writes it: it has
+// the schema, and how columns are ordered.
+func footerOf[R any]() (format.FileMetaData, error) {
+	if f, ok := footers.Load(reflect.TypeFor[R]()); ok {
+		return f.(format.FileMetaData), nil
 	}
-	return parquet.OpenFile(bytes.NewReader(text.Bytes()), int64(text.Len()))
+	var text bytes.Buffer
+	w := parquet.NewGenericWriter[R](&text)
+	if err := w.Close(); err != nil {
+		return format.FileMetaData{}, fmt.Errorf("write an empty Parquet file: %w", err)
+	}
+	empty, err := parquet.OpenFile(bytes.NewReader(text.Bytes()), int64(text.Len()))
+	if err != nil {
+		return format.FileMetaData{}, fmt.Errorf("read an empty Parquet file: %w", err)
+	}
+	f := *empty.Metadata()
+	f.RowGroups, f.KeyValueMetadata = nil, nil
+	footers.Store(reflect.TypeFor[R](), f)
+	return f, nil
 }
 
 // Write appends rows. It keeps nothing of them.

@@ -395,3 +395,19 @@ var errBroken = errors.New("no space left")
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errBroken }
+
+// BenchmarkNew is what the first file of a writer costs beside its rows.
+func BenchmarkNew(b *testing.B) {
+	b.Run("flat", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := New[every](io.Discard); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("parquet-go", func(b *testing.B) {
+		for b.Loop() {
+			parquet.NewGenericWriter[every](io.Discard)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -28,4 +29,19 @@ func pin(core int) error {
 		}
 	}
 	return nil
+}
+
+// dropCaches has the kernel forget what it holds of files. It says whether it can.
+func dropCaches(files []string) (bool, error) {
+	for _, name := range files {
+		f, err := os.Open(name)
+		if err != nil {
+			return false, err
+		}
+		err = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return false, fmt.Errorf("drop %s from memory: %w", name, err)
+		}
+	}
+	return true, nil
 }
