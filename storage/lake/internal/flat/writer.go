@@ -60,7 +60,7 @@ func New[R any](out io.Writer, opts ...parquet.WriterOption) (*Writer[R], error)
 	if err != nil {
 		return nil, err
 	}
-	footer.CreatedBy = config.CreatedBy
+	footer.CreatedBy, footer.KeyValueMetadata = config.CreatedBy, []format.KeyValue{}
 	for _, key := range slices.Sorted(maps.Keys(config.KeyValueMetadata)) {
 		footer.KeyValueMetadata = append(footer.KeyValueMetadata, format.KeyValue{Key: key, Value: config.KeyValueMetadata[key]})
 	}
