@@ -11,7 +11,7 @@ const ContractVersion = 1
 // A copied Row shares its strings and pointers with the original; nothing writes through them.
 type Row struct {
 	// TransactionID is a UUID in lower case.
-	TransactionID string `parquet:"transaction_id"`
+	TransactionID string `parquet:"transaction_id,uncompressed"`
 	// Status is one of the Status constants.
 	Status string `parquet:"status,dict"`
 	// EventTime is when the payment took on this status.
