@@ -34,6 +34,7 @@ var tiny = sizes{
 	minutelyDAGs: 20, minutelySchedule: "@every 2s", minutelyPeriod: 2 * time.Second, minutelyPeriods: 1, virtualFor: time.Millisecond, mapped: 20, logged: 1 << 20,
 	snapshotWaves: 2, snapshotRuns: 4, probeRuns: 10, pastRuns: 120, pastFan: 2, pastChain: 2, pastTriggers: 3, pastRounds: 1,
 	jobs: 100, hops: 3, commits: 3, ingested: 600, loaded: 600, entries: 300,
+	latencyFor: 500 * time.Millisecond, audited: 32, auditedRows: 20, years: 1, realDays: 2, dayRows: 300,
 }
 
 // Every benchmark runs, balances its books and tells finite figures, of which those with a key have names of their own.

@@ -51,8 +51,13 @@ var benchmarks = []benchmark{
 	{"load4", 3, load4},
 	{"load10k", 3, load10k},
 	{"copy", 3, rawCopy},
-	{"ingest", 1, ingestion},
+	{"ingest", 5, ingestion},
+	{"ingest30", 1, ingestion30},
+	{"ingest2", 1, ingestTwo},
+	{"latency", 1, latency},
 	{"restart", 1, restart},
+	{"oneday", 3, oneDay},
+	{"audit10k", 1, audit},
 }
 
 func names() []string {

@@ -66,15 +66,11 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return err
 	}
 	if *profile != "" {
-		file, err := os.Create(*profile)
+		stop, err := profileCPU(*profile)
 		if err != nil {
-			return fmt.Errorf("-cpuprofile: %w", err)
+			return err
 		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		if err := pprof.StartCPUProfile(file); err != nil {
-			return fmt.Errorf("-cpuprofile: %w", err)
-		}
-		defer pprof.StopCPUProfile()
+		defer func() { err = errors.Join(err, stop()) }()
 	}
 	if *allocs != "" {
 		file, err := os.Create(*allocs)
@@ -110,6 +106,21 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		return errInterrupted
 	}
 	return err
+}
+
+// profileCPU writes a CPU profile of this process to a file until stop.
+func profileCPU(name string) (stop func() error, err error) {
+	file, err := os.Create(name)
+	if err != nil {
+		return nil, fmt.Errorf("-cpuprofile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("-cpuprofile: %w", err), file.Close())
+	}
+	return func() error {
+		pprof.StopCPUProfile()
+		return file.Close()
+	}, nil
 }
 
 // choose finds the benchmarks that a list names, in our order; all of them for "".

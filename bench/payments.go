@@ -33,7 +33,7 @@ func payments(n int, repeats bool) iter.Seq2[int, payment] {
 	return func(yield func(int, payment) bool) {
 		rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // made-up data
 		start := time.Date(2024, 1, 5, 0, 0, 0, 0, time.UTC)
-		step := 23 * time.Hour / time.Duration(n)
+		step := 23 * time.Hour / time.Duration(max(n, 1))
 		var earlier payment
 		for i := range n {
 			p := onePayment(rng, start.Add(time.Duration(i)*step))

@@ -18,19 +18,32 @@ import (
 // which it does when its parent is gone, however that ended.
 const roleVar = "TIDEMILL_BENCH_ROLE"
 
+// profileVar names the file to which a child writes a CPU profile of itself, with its role and process id after it.
+const profileVar = "TIDEMILL_BENCH_CPUPROFILE"
+
 const (
 	brokerRole  = "broker"
 	ingestRole  = "ingest"
+	memberRole  = "member"
 	peerRole    = "peer"
 	programRole = "program"
 )
 
-func child(role string) error {
+func child(role string) (err error) {
+	if name := os.Getenv(profileVar); name != "" {
+		stop, err := profileCPU(fmt.Sprintf("%s.%s.%d", name, role, os.Getpid()))
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+	}
 	switch role {
 	case brokerRole:
 		return brokerChild(os.Args[1:])
 	case ingestRole:
 		return ingestChild(os.Args[1:])
+	case memberRole:
+		return memberChild(os.Args[1:])
 	case peerRole:
 		return peerChild(os.Args[1:])
 	case programRole:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"github.com/tidemill/tidemill/storage/lake/internal/flat"
 )
 
 // dayFile is the Parquet file of one day while a batch gathers it, in memory.
@@ -57,12 +60,23 @@ func sortedParts(parts map[int32]FilePart) []FilePart {
 // encoder is a Parquet writer into memory. Its buffers are worth keeping.
 type encoder[R any] struct {
 	out     bytes.Buffer
-	parquet *parquet.GenericWriter[R]
+	parquet parquetWriter[R]
+}
+
+// parquetWriter writes one Parquet file after the other.
+type parquetWriter[R any] interface {
+	Write(rows []R) (int, error)
+	SetKeyValueMetadata(key, value string)
+	Close() error
+	Reset(out io.Writer)
 }
 
 func newEncoder[R any](opts []parquet.WriterOption) *encoder[R] {
 	e := &encoder[R]{}
-	e.parquet = parquet.NewGenericWriter[R](&e.out, opts...)
+	var err error
+	if e.parquet, err = flat.New[R](&e.out, opts...); err != nil { // what it does not take, the general writer does, or tells why not
+		e.parquet = &generalWriter[R]{parquet.NewGenericWriter[R](&e.out, opts...)}
+	}
 	return e
 }
 
@@ -73,21 +87,8 @@ func (e *encoder[R]) finish(metadata map[string]string) ([]byte, error) {
 	}
 	data := bytes.Clone(e.out.Bytes())
 	e.out.Reset()
-	e.keepPaths()
 	e.parquet.Reset(&e.out)
 	return data, nil
-}
-
-// keepPaths takes the columns' paths out of the footer that has been written.
-// Reset of parquet-go 0.32.0 empties them in place, and they are the schema's
-// own: no later file would tell the names of its column chunks, which readers
-// such as Spark's go by.
-func (e *encoder[R]) keepPaths() {
-	for _, g := range e.parquet.File().Metadata().RowGroups {
-		for i := range g.Columns {
-			g.Columns[i].MetaData.PathInSchema = nil
-		}
-	}
 }
 
 // close ends the file: its bytes are in out.
@@ -99,4 +100,20 @@ func (e *encoder[R]) close(metadata map[string]string) error {
 		return fmt.Errorf("encode Parquet: %w", err)
 	}
 	return nil
+}
+
+// generalWriter writes any rows.
+type generalWriter[R any] struct{ *parquet.GenericWriter[R] }
+
+// Reset begins another file. It takes the columns' paths out of the footer that
+// has been written: Reset of parquet-go 0.32.0 empties them in place, and they
+// are the schema's own: no later file would tell the names of its column chunks,
+// which readers such as Spark's go by.
+func (w *generalWriter[R]) Reset(out io.Writer) {
+	for _, g := range w.File().Metadata().RowGroups {
+		for i := range g.Columns {
+			g.Columns[i].MetaData.PathInSchema = nil
+		}
+	}
+	w.GenericWriter.Reset(out)
 }

@@ -214,7 +214,10 @@ func (d *decoder) fraudScore(raw string) *Violation {
 
 func (d *decoder) optionals() *optionals {
 	if d.opt == nil {
-		d.opt = new(optionals)
+		if len(d.spare) == 0 {
+			d.spare = make([]optionals, sparesAtOnce)
+		}
+		d.opt, d.spare = &d.spare[0], d.spare[1:]
 	}
 	return d.opt
 }
@@ -273,27 +276,38 @@ func isCurrency(text string) bool {
 	return true
 }
 
-// lowerUUID checks the form of a UUID and returns it in lower case; without upper case letters it is text itself.
-func lowerUUID(text string) (string, bool) {
-	if len(text) != 36 {
-		return "", false
-	}
-	upper := false
-	for i := 0; i < len(text); i++ {
-		c := text[i]
+// What a character is in a UUID: hex digits of either case, and anything else.
+const (
+	hexLower = 1 << iota
+	hexUpper
+	hexNot
+)
+
+// hexClass is by character.
+var hexClass = func() (class [256]byte) {
+	for c := range class {
 		switch {
-		case i == 8 || i == 13 || i == 18 || i == 23:
-			if c != '-' {
-				return "", false
-			}
 		case c >= '0' && c <= '9' || c >= 'a' && c <= 'f':
+			class[c] = hexLower
 		case c >= 'A' && c <= 'F':
-			upper = true
+			class[c] = hexUpper
 		default:
-			return "", false
+			class[c] = hexNot
 		}
 	}
-	if !upper {
+	return class
+}()
+
+// lowerUUID checks the form of a UUID and returns it in lower case; without upper case letters it is text itself.
+func lowerUUID(text string) (string, bool) {
+	if len(text) != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' {
+		return "", false
+	}
+	found := hexClasses(text[:8]) | hexClasses(text[9:13]) | hexClasses(text[14:18]) | hexClasses(text[19:23]) | hexClasses(text[24:36])
+	if found&hexNot != 0 {
+		return "", false
+	}
+	if found&hexUpper == 0 {
 		return text, true
 	}
 	lower := []byte(text)
@@ -303,4 +317,12 @@ func lowerUUID(text string) (string, bool) {
 		}
 	}
 	return string(lower), true
+}
+
+// hexClasses are the classes that occur in a text whose length is a multiple of four.
+func hexClasses(text string) (found byte) {
+	for ; len(text) >= 4; text = text[4:] {
+		found |= hexClass[text[0]] | hexClass[text[1]] | hexClass[text[2]] | hexClass[text[3]]
+	}
+	return found
 }

@@ -11,15 +11,15 @@ const ContractVersion = 1
 // A copied Row shares its strings and pointers with the original; nothing writes through them.
 type Row struct {
 	// TransactionID is a UUID in lower case.
-	TransactionID string `parquet:"transaction_id"`
+	TransactionID string `parquet:"transaction_id,uncompressed"`
 	// Status is one of the Status constants.
 	Status string `parquet:"status,dict"`
 	// EventTime is when the payment took on this status.
-	EventTime int64 `parquet:"event_time,timestamp(microsecond:utc)"`
+	EventTime int64 `parquet:"event_time,timestamp(microsecond:utc),delta"`
 	// InitiatedAt is when the payment began.
-	InitiatedAt int64 `parquet:"initiated_at,timestamp(microsecond:utc)"`
+	InitiatedAt int64 `parquet:"initiated_at,timestamp(microsecond:utc),delta"`
 	// Amount is in hundredths of the currency's unit, ≥ 0 and < 10^18.
-	Amount           int64    `parquet:"amount,decimal(2:18)"`
+	Amount           int64    `parquet:"amount,decimal(2:18),delta"`
 	Currency         string   `parquet:"currency,dict"`
 	CustomerID       string   `parquet:"customer_id"`
 	MerchantID       string   `parquet:"merchant_id,dict"`
@@ -36,14 +36,14 @@ type Row struct {
 	// they were sent, in the order they were sent. Nil when there is none.
 	Extra *string `parquet:"extra,optional"`
 	// PayloadHash is the first half of the SHA-256 of the record's value. Records with equal hashes are copies.
-	PayloadHash [16]byte `parquet:"payload_hash"`
+	PayloadHash [16]byte `parquet:"payload_hash,uncompressed"`
 
-	KafkaPartition int32 `parquet:"kafka_partition"`
+	KafkaPartition int32 `parquet:"kafka_partition,delta"`
 	KafkaOffset    int64 `parquet:"kafka_offset,delta"`
 	// KafkaTimestamp is the record's timestamp, which Kafka keeps in milliseconds.
-	KafkaTimestamp int64 `parquet:"kafka_timestamp,timestamp(microsecond:utc)"`
+	KafkaTimestamp int64 `parquet:"kafka_timestamp,timestamp(microsecond:utc),delta"`
 	// IngestionTimestamp is when the ingestion read the record.
-	IngestionTimestamp int64 `parquet:"ingestion_timestamp,timestamp(microsecond:utc)"`
+	IngestionTimestamp int64 `parquet:"ingestion_timestamp,timestamp(microsecond:utc),delta"`
 }
 
 // The states of a payment.

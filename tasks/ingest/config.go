@@ -115,7 +115,7 @@ func saramaConfig(base *sarama.Config) *sarama.Config {
 	}
 	c.Metadata.AllowAutoTopicCreation = false
 	c.Metadata.RefreshFrequency = 10 * time.Second // how soon a member that reads nothing sees a new partition; the others look at each tick
-	c.ChannelBufferSize = maxChunk
+	c.ChannelBufferSize = 4 * maxChunk             // so that its goroutines take turns seldom
 
 	c.Consumer.IsolationLevel = sarama.ReadCommitted
 	c.Consumer.Return.Errors = true

@@ -20,7 +20,12 @@ func (s *session[R]) add(ctx context.Context, c *lake.Chunk[R]) (full *lake.Batc
 	if err := s.batch.Add(c); err != nil {
 		return s.batch, err
 	}
-	s.first.CompareAndSwap(0, s.in.now().UnixNano())
+	if s.first.CompareAndSwap(0, s.in.now().UnixNano()) {
+		select {
+		case s.began <- struct{}{}:
+		default: // whoever hears of it looks at the newest
+		}
+	}
 	if offsets, bytes := s.batch.Size(); offsets >= s.in.cfg.FlushRows || bytes >= s.in.cfg.FlushBytes {
 		return s.batch, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/tidemill/tidemill/storage/lake"
 )
@@ -56,5 +57,21 @@ func TestAConflictEndsTheSessionAtOnce(t *testing.T) {
 	}
 	if !errors.Is(s.err, lake.ErrConflict) {
 		t.Errorf("the session ended by %v, want ErrConflict", s.err)
+	}
+}
+
+// TestABatchIsCommittedWhenItIsOldEnough, one after the other, also long before a tick looks.
+func TestABatchIsCommittedWhenItIsOldEnough(t *testing.T) {
+	w := newWorld(t, 2)
+	l := w.lake()
+	cfg := w.config(l)
+	cfg.Tick, cfg.FlushAge = time.Hour, 100*time.Millisecond
+	w.run(cfg)
+	for n := range 3 {
+		w.produce(payments(2, 10*n, 10)...)
+		eventually(t, "all is in the lake", func() bool {
+			s, err := l.Status(t.Context())
+			return err == nil && s.Rows == int64(10*n+10)
+		})
 	}
 }

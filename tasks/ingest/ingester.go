@@ -101,7 +101,7 @@ func (in *Ingester[R]) newWriter() *lake.Writer[R] {
 func (in *Ingester[R]) sessions(ctx context.Context, group sarama.ConsumerGroup) error {
 	wait := in.retries()
 	for ctx.Err() == nil {
-		s := &session[R]{in: in}
+		s := &session[R]{in: in, began: make(chan struct{}, 1)}
 		began := in.now()
 		err := group.Consume(ctx, []string{in.cfg.Topic}, s)
 		if s.err != nil { // ours is the cause, sarama's what followed from it

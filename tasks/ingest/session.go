@@ -34,7 +34,8 @@ type session[R any] struct {
 	sealed *lake.Sealed // of batch, once its commit was tried
 	state  *lake.State  // the log that batch goes on from
 
-	first atomic.Int64 // when the batch got its first record, Unix nanoseconds; 0: it is empty
+	first atomic.Int64  // when the batch got its first record, Unix nanoseconds; 0: it is empty
+	began chan struct{} // a batch got its first record; holds one
 
 	ctx     context.Context // ends with the group's session, or by end
 	cancel  context.CancelFunc

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/coder/quartz"
+
 	"github.com/tidemill/tidemill/storage/lake"
 )
 
@@ -18,14 +20,14 @@ const idleTicks = 2
 // returns when the session ends.
 func (s *session[R]) tick() {
 	ctx := s.ctx
-	ticker := s.in.cfg.Clock.NewTicker(min(s.in.cfg.Tick, s.in.cfg.FlushAge), "ingest", "tick")
+	ticker := s.in.cfg.Clock.NewTicker(s.in.cfg.Tick, "ingest", "tick")
 	defer ticker.Stop()
+	aged := s.in.cfg.Clock.NewTimer(s.in.cfg.FlushAge, "ingest", "age") // a tick may come nearly one too late
+	defer aged.Stop()
 	finished := s.in.now()
 	for {
 		if err := s.look(ctx); err != nil {
-			if ctx.Err() == nil {
-				s.end(err)
-			}
+			s.failed(ctx, err)
 			return
 		}
 		if now := s.in.now(); now.Sub(finished) >= s.in.cfg.FinishEvery {
@@ -34,11 +36,38 @@ func (s *session[R]) tick() {
 			}
 			finished = now
 		}
+		if err := s.await(ctx, ticker, aged); err != nil {
+			s.failed(ctx, err)
+			return
+		}
+	}
+}
+
+// await waits for the next tick, and meanwhile commits batches that are old
+// enough. It errs when ctx ends.
+func (s *session[R]) await(ctx context.Context, ticker *quartz.Ticker, aged *quartz.Timer) error {
+	for {
 		select {
 		case <-ctx.Done():
-			return
+			return ctx.Err()
 		case <-ticker.C:
+			return nil
+		case <-s.began:
+		case <-aged.C:
+			if err := s.flushAged(ctx, false); err != nil {
+				return err
+			}
 		}
+		if first := s.first.Load(); first != 0 {
+			aged.Reset(max(time.Unix(0, first).Add(s.in.cfg.FlushAge).Sub(s.in.now()), 0), "ingest", "age")
+		}
+	}
+}
+
+// failed ends the session with what went wrong, unless it has ended.
+func (s *session[R]) failed(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		s.end(err)
 	}
 }
 
