@@ -81,7 +81,7 @@ func (l *Lake) firstEntry(there int64) (int64, error) {
 func (l *Lake) markForgotten() error {
 	e := Entry{
 		Kind: kindForgotten, CommitID: uuid.NewString(), Writer: l.topic, Topic: l.topic,
-		SchemaVersion: SchemaVersion, CommittedAt: l.now().UTC(),
+		SchemaVersion: replaceVersion, CommittedAt: l.now().UTC(),
 	}
 	text, err := e.encode()
 	if err != nil {

@@ -129,7 +129,7 @@ func (s *State) take(e Entry) error {
 		if err := s.load(e.Replaces.Day); err != nil {
 			return err
 		}
-		if e.Replaces.Reason == ReasonReplay {
+		if e.Replaces.Reason != ReasonCompact {
 			if err := s.loadDead(); err != nil {
 				return err
 			}

@@ -89,6 +89,10 @@ func (s source) ends() Topic {
 
 // chunk is up to n offsets of a partition from an offset on.
 func (s source) chunk(p int32, from, n int64) (*Chunk[row], error) {
+	return s.chunkAs(toRow, p, from, n)
+}
+
+func (s source) chunkAs(transform Transform[row], p int32, from, n int64) (*Chunk[row], error) {
 	c := &Chunk[row]{}
 	c.Reset(testTopic, testTopicID, p, from)
 	for o := from; o < min(from+n, int64(len(s[p]))); o++ {
@@ -98,7 +102,7 @@ func (s source) chunk(p int32, from, n int64) (*Chunk[row], error) {
 			}
 			continue
 		}
-		if ok, err := c.Take(s[p][o], toRow); !ok || err != nil {
+		if ok, err := c.Take(s[p][o], transform); !ok || err != nil {
 			return nil, fmt.Errorf("take: %v, %w", ok, err)
 		}
 	}
@@ -115,6 +119,10 @@ func (s source) ingest(ctx context.Context, w *Writer[row], n int64, partitions 
 }
 
 func (s source) seal(ctx context.Context, w *Writer[row], n int64, partitions ...int32) (*Sealed, error) {
+	return s.sealAs(ctx, w, toRow, n, partitions...)
+}
+
+func (s source) sealAs(ctx context.Context, w *Writer[row], transform Transform[row], n int64, partitions ...int32) (*Sealed, error) {
 	state, err := w.lake.State(ctx)
 	if err != nil {
 		return nil, err
@@ -122,7 +130,7 @@ func (s source) seal(ctx context.Context, w *Writer[row], n int64, partitions ..
 	b := w.Begin(testTopicID, state)
 	for _, p := range partitions {
 		b.Cover(p)
-		c, err := s.chunk(p, b.Next(p), n)
+		c, err := s.chunkAs(transform, p, b.Next(p), n)
 		if err != nil {
 			return nil, err
 		}
