@@ -38,9 +38,6 @@ type erasure struct {
 	before map[PartitionKey]int64 // of records with offsets below these
 }
 
-// names is what an erasure says of a name.
-func (e Erases) names(person string) bool { return e.Person == personHash(e.Salt, person) }
-
 func personHash(salt, person string) string {
 	sum := sha256.Sum256([]byte("tidemill person\x00" + salt + "\x00" + person))
 	return hex.EncodeToString(sum[:])
@@ -86,16 +83,30 @@ func (e *Erasures) Any() bool { return len(e.all) > 0 }
 
 // Covers says whether the record of an offset is to tell nothing of a person.
 func (e *Erasures) Covers(topicID string, partition int32, offset int64, person string) bool {
-	if len(e.all) == 0 {
-		return false
-	}
-	x, asked := e.known[person]
-	if !asked {
-		x = e.find(person)
-		e.known[strings.Clone(person)] = x
-	}
+	x := e.person(person)
 	return x != nil && offset < x.before[PartitionKey{topicID, partition}]
 }
+
+// person is the erasure of a person; nil: there is none.
+func (e *Erasures) person(name string) *erasure {
+	if len(e.all) == 0 {
+		return nil
+	}
+	x, asked := e.known[name]
+	if !asked {
+		x = e.find(name)
+		if len(e.known) < maxKnown && len(name) <= maxKnownName {
+			e.known[strings.Clone(name)] = x
+		}
+	}
+	return x
+}
+
+// These bound the persons that are remembered: 16 MB.
+const (
+	maxKnown     = 1 << 16
+	maxKnownName = 256
+)
 
 func (e *Erasures) find(person string) *erasure {
 	for _, salt := range e.salts {
@@ -135,13 +146,17 @@ func (e *Erasures) EraseLetter(d *DeadLetter) bool {
 		}
 		return false
 	}
-	if !covered(d.Value) && !covered(d.Key) && !covered([]byte(d.Reason)) {
+	reason, field := covered([]byte(d.Reason)), covered([]byte(d.Field))
+	if !covered(d.Value) && !covered(d.Key) && !reason && !field {
 		return false
 	}
 	hash := hashOfBytes(d.Key, d.Value)
 	d.Key, d.Value, d.Erased = nil, nil, &hash
-	if covered([]byte(d.Reason)) {
+	if reason {
 		d.Reason = "was erased"
+	}
+	if field {
+		d.Field = "erased"
 	}
 	return true
 }
@@ -158,11 +173,14 @@ func (d *DeadLetter) WasOf(key, value []byte) bool {
 	return d.Erased != nil && *d.Erased == hashOfBytes(key, value)
 }
 
-// namesIn are the texts that may be names in what may be broken JSON: what
-// stands between two quotes, as it is written and unescaped, and every run of
-// letters, digits, '_' and '-'.
+// namesIn are the texts that may be names in what may be broken JSON: all of it,
+// what stands between two quotes, as it is written and unescaped, and every run
+// of letters, digits, '_' and '-'.
 func namesIn(text []byte) iter.Seq[string] {
 	return func(yield func(string) bool) {
+		if !yield(string(text)) {
+			return
+		}
 		quoted := bytes.Split(text, []byte{'"'})
 		for _, q := range quoted[min(1, len(quoted)):] {
 			if !yield(string(q)) {

@@ -186,7 +186,7 @@ func (l *Lake) Where(ctx context.Context, f File) (string, error) {
 	}
 	name, err := l.keptAt(f)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%w: %s was replaced more than %s ago", ErrNotKept, f.Path, KeepReplaced)
+		return "", fmt.Errorf("%w: %s was replaced: such files are kept for %s at most", ErrNotKept, f.Path, KeepReplaced)
 	}
 	return name, err
 }

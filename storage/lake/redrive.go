@@ -18,15 +18,11 @@ type redriven[R any] struct {
 	stay     []DeadLetter          // all of those files that stay dead letters, of any day
 }
 
-// ofDay says whether a dead letter is of the day. One whose timestamp is of no
-// day is of none; it is counted on the day on which it was read.
-func (d *DeadLetter) ofDay(day Day) (is, countsOn bool) {
-	at := microTime(d.Timestamp)
-	if !hasDay(at) {
-		return false, DayOf(microTime(d.IngestedAt)) == day
-	}
-	return DayOf(at) == day, DayOf(at) == day
-}
+// hasDay says whether the dead letter's timestamp is of a day.
+func (d *DeadLetter) hasDay() bool { return hasDay(microTime(d.Timestamp)) }
+
+// countsOn is the day on which the dead letter is counted.
+func (d *DeadLetter) countsOn() Day { return countingDay(d.record()) }
 
 // redrive asks a transform about those of the day's dead letters that of names.
 // It takes the outcome into account, and puts nothing on disk.
@@ -42,13 +38,12 @@ func (m *remake[R]) redrive(ctx context.Context, transform Transform[R], of func
 		}
 		changed, stay := false, make([]DeadLetter, 0, len(letters))
 		for _, d := range letters {
-			is, counts := d.ofDay(m.day)
-			if !counts || !of(d) {
+			if d.countsOn() != m.day || !of(d) {
 				stay = append(stay, d)
 				continue
 			}
 			r.tried++
-			if is {
+			if d.hasDay() {
 				accepted, other, err := m.ask(&r, &d, transform)
 				if err != nil {
 					return redriven[R]{}, err

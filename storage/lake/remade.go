@@ -34,6 +34,20 @@ func (f *remade[R]) put(rec *Record, row *R, v Verdict) error {
 	f.rows++
 	f.minTime, f.maxTime = minTime(f.minTime, rec.Timestamp), maxTime(f.maxTime, rec.Timestamp)
 	f.minEvent, f.maxEvent = minTime(f.minEvent, v.EventTime), maxTime(f.maxEvent, v.EventTime)
+	return f.append(row)
+}
+
+// like says of the file what is said of another, whose rows it is to have.
+func (f *remade[R]) like(was File) {
+	f.rows = was.Rows
+	for _, p := range was.Parts {
+		f.parts[p.Partition] = p
+	}
+	f.minTime, f.maxTime, f.minEvent, f.maxEvent = was.MinTimestamp, was.MaxTimestamp, was.MinEventTime, was.MaxEventTime
+}
+
+// append encodes a row.
+func (f *remade[R]) append(row *R) error {
 	if f.buf = append(f.buf, *row); len(f.buf) < remadeRows {
 		return nil
 	}

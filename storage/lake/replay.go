@@ -112,10 +112,7 @@ func (r *replay[R]) make(ctx context.Context) error {
 		r.keyMismatches -= r.stat.KeyMismatches
 	}
 	var err error
-	if r.redriven, err = r.redrive(ctx, r.decoder.Transform, func(d DeadLetter) bool {
-		is, _ := d.ofDay(r.day)
-		return is
-	}); err != nil {
+	if r.redriven, err = r.redrive(ctx, r.decoder.Transform, func(d DeadLetter) bool { return d.hasDay() }); err != nil {
 		return err
 	}
 	return r.addRedriven(r.redriven)
@@ -176,7 +173,7 @@ func (r *replay[R]) take(topicID string, rec *Record, row *R, v Verdict, out *re
 		d := deadLetter(r.w.lake.topic, topicID, rec, v)
 		r.erasures.EraseLetter(&d)
 		r.letters = append(r.letters, d)
-		r.counts[v.Field]++
+		r.counts[d.Field]++
 		r.moves[PartitionKey{topicID, rec.Partition}]--
 		r.toDead++
 		return nil

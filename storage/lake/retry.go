@@ -67,10 +67,7 @@ func (w *Writer[R]) retryOnce(ctx context.Context, day Day, retry Retry[R]) (Ret
 	}
 	r, err := m.redrive(ctx, retry.Transform, of)
 	if err != nil {
-		if isGone(err) {
-			err = fmt.Errorf("%w: %w", ErrStale, err)
-		}
-		return Retried{}, err
+		return Retried{}, staleIfGone(err)
 	}
 	done := Retried{Day: day, Tried: r.tried, ToRows: r.toRows, NewReason: r.newReason, Still: r.still}
 	if retry.DryRun || len(r.out) == 0 {

@@ -211,7 +211,7 @@ func retryScenario(ctx context.Context, disk blob.FS, clock *blobtest.Disk) (saf
 	for _, s := range []struct {
 		partition int32
 		offsets   int64
-	}{{0, 4}, {-1, 0}, {1, 5}, {0, 1}, {-1, 0}} {
+	}{{0, 4}, {-1, 0}, {1, 2}, {-1, 0}} {
 		if s.partition < 0 {
 			if _, err := w.RetryDeadLetters(ctx, fifth, byToRow); err != nil {
 				return safe, err
