@@ -36,7 +36,7 @@ type auditor struct {
 }
 
 func (a *auditor) run(ctx context.Context) (AuditReport, error) {
-	s, err := a.beginning()
+	s, err := a.lake.Oldest(ctx)
 	if err != nil {
 		return AuditReport{}, err
 	}

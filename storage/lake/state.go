@@ -197,6 +197,23 @@ func (s *State) allRanges() ([]keptRange, error) {
 	return append(kept, s.ranges...), err
 }
 
+// Ranges are what the log says of the offsets of a topic id, by partition and
+// offset, as far as it is sound; what follows on from each other is one. It errs
+// as FilesOf.
+func (s *State) Ranges(topicID string) ([]Range, error) {
+	kept, err := s.allRanges()
+	if err != nil {
+		return nil, err
+	}
+	var all []Range
+	for _, r := range mergeRanges(slices.Clone(kept)) {
+		if r.TopicID == topicID {
+			all = append(all, r.Range)
+		}
+	}
+	return all, nil
+}
+
 // FilesOf are the live files of a day, or of all days for "", by day, then path.
 // It errs if they cannot be read: the state of a large log holds them on disk,
 // and one that is older than some checkpoints may have lost them: ask the lake

@@ -44,6 +44,11 @@ func readHeld[R any](ctx context.Context, l *lake.Lake, e lake.Entry) (*held[R],
 	if err != nil {
 		return nil, err
 	}
+	return readHeldOf[R](ctx, l, e, files, dead)
+}
+
+// readHeldOf is readHeld by the files that may have some of it.
+func readHeldOf[R any](ctx context.Context, l *lake.Lake, e lake.Entry, files []lake.File, dead []lake.DeadFile) (*held[R], error) {
 	state, err := l.State(ctx) // after the files: it has what was erased from them
 	if err != nil {
 		return nil, err
