@@ -10,7 +10,7 @@ import (
 
 func (c *command) lake() *cobra.Command {
 	l := group("lake", "Look at the bronze lake and prove it whole")
-	l.AddCommand(c.lakeStatus(), c.lakeDays(), c.lakeFiles(), c.lakeAudit(), c.lakeVerify(), c.lakeRead(), c.lakeDeadLetters(), c.lakeCompact(), c.lakeReplay())
+	l.AddCommand(c.lakeStatus(), c.lakeDays(), c.lakeFiles(), c.lakeAudit(), c.lakeVerify(), c.lakeRead(), c.lakeDeadLetters(), c.lakeCompact(), c.lakeReplay(), c.lakeErase())
 	return l
 }
 

@@ -174,7 +174,7 @@ func TestSchemaFraming(t *testing.T) {
 }
 
 func TestDeadLettersOfAnyTimestamp(t *testing.T) {
-	list := deadLettersFor([]lake.DeadLetter{{Timestamp: math.MinInt64}, {Timestamp: math.MaxInt64}, {Timestamp: 0}}, "", 0)
+	list := deadLettersFor([]lake.DeadLetter{{Timestamp: math.MinInt64}, {Timestamp: math.MaxInt64}, {Timestamp: 0}}, "", 0, false)
 	if text, err := json.Marshal(list); err != nil || list[0].Timestamp != nil || list[1].Timestamp != nil || list[2].Timestamp == nil {
 		t.Errorf("%s, %v", text, err)
 	}

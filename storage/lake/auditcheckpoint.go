@@ -8,21 +8,6 @@ import (
 	"slices"
 )
 
-// beginning is where the audit begins: at the first entry; or, if that is not
-// kept, at the newest checkpoint.
-func (a *auditor) beginning() (*State, error) {
-	if _, err := a.parse(1); err == nil || errors.Is(err, ErrCorrupt) {
-		return newState(a.lake.topic), nil
-	} else if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNotKept) {
-		return nil, err
-	}
-	s, err := a.lake.newest(0, anyEntry)
-	if s == nil && err == nil {
-		s = newState(a.lake.topic)
-	}
-	return s, err
-}
-
 // agrees compares a checkpoint with the log folded up to it.
 func (a *auditor) agrees(s *State) error {
 	c, err := a.lake.readCheckpoint(s.Head)

@@ -35,7 +35,7 @@ type auditor struct {
 }
 
 func (a *auditor) run(ctx context.Context) (AuditReport, error) {
-	s, err := a.beginning()
+	s, err := a.lake.Oldest(ctx)
 	if err != nil {
 		return AuditReport{}, err
 	}
@@ -243,11 +243,14 @@ func (a *auditor) strangers(ctx context.Context, s *State) error {
 }
 
 // ofSwapped says whether a file is not of a day whose folder another process is
-// about to swap.
+// about to swap; one of dead letters may be of any.
 func (a *auditor) ofSwapped(s *State, name string) (bool, error) {
 	for day := range s.replaced {
-		if path.Dir(name) == dayFolder(s.Topic, day) {
-			return a.lake.isSwapped(s, day)
+		if path.Dir(name) != dayFolder(s.Topic, day) && path.Dir(name) != deadFolder(s.Topic) {
+			continue
+		}
+		if swapped, err := a.lake.isSwapped(s, day); err != nil || !swapped {
+			return swapped, err
 		}
 	}
 	return true, nil

@@ -12,9 +12,13 @@ import (
 	"time"
 )
 
-// checkpointVersion is the version of checkpoints that this code writes, and
-// the only one that it reads: any other is passed over, the log tells as much.
-const checkpointVersion = 1
+// The versions of checkpoints that this code reads: any other is passed over,
+// the log tells as much. It writes the first, which older programs read too,
+// unless there is what they would lose: retries, erasures.
+const (
+	checkpointVersion      = 1
+	newestCheckpointFormat = 2
+)
 
 // checkpoint is the state at an entry of the log, as it is kept.
 type checkpoint struct {
@@ -31,6 +35,21 @@ type checkpoint struct {
 	Replaced      []checkpointSwap      `json:"replaced"`
 	Problems      []string              `json:"problems"`
 	Lists         map[string][]segment  `json:"lists"`
+
+	// Since version 2.
+	EraseEntries int                 `json:"erase_entries,omitempty"`
+	Erasures     []checkpointErasure `json:"erasures,omitempty"`
+}
+
+type checkpointErasure struct {
+	Erases
+	Before []checkpointOffset `json:"before"`
+}
+
+type checkpointOffset struct {
+	TopicID   string `json:"topic_id"`
+	Partition int32  `json:"partition"`
+	Offset    int64  `json:"offset"`
 }
 
 type checkpointPartition struct {
@@ -81,6 +100,17 @@ func (s *State) checkpoint(lists map[string][]segment) checkpoint {
 		r := s.replaced[day]
 		c.Replaced = append(c.Replaced, checkpointSwap{day, r.entry, r.commitID, r.writer, r.at})
 	}
+	c.EraseEntries = s.eraseEntries
+	for _, e := range s.erasures {
+		kept := checkpointErasure{Erases: e.Erases}
+		for _, k := range slices.SortedFunc(maps.Keys(e.before), comparePartitions) {
+			kept.Before = append(kept.Before, checkpointOffset{k.TopicID, k.Partition, e.before[k]})
+		}
+		c.Erasures = append(c.Erasures, kept)
+	}
+	if s.eraseEntries > 0 || slices.ContainsFunc(c.Days, func(d DayStat) bool { return d.Retried > 0 }) {
+		c.SchemaVersion = newestCheckpointFormat
+	}
 	return c
 }
 
@@ -100,6 +130,14 @@ func (c *checkpoint) state() *State {
 	}
 	for _, r := range c.Replaced {
 		s.replaced[r.Day] = replacement{r.Day, r.Entry, r.CommitID, r.Writer, r.At}
+	}
+	s.eraseEntries = c.EraseEntries
+	for _, e := range c.Erasures {
+		before := make(map[PartitionKey]int64, len(e.Before))
+		for _, b := range e.Before {
+			before[PartitionKey{b.TopicID, b.Partition}] = b.Offset
+		}
+		s.erasures = append(s.erasures, erasure{e.Erases, before})
 	}
 	s.kept, s.keptAt = maps.Clone(c.Lists), c.Head
 	return s
@@ -123,7 +161,7 @@ func decodeCheckpoint(topic string, n int64, text []byte) (*checkpoint, error) {
 	if err := json.Unmarshal(body, &c); err != nil {
 		return nil, fmt.Errorf("%w: checkpoint %d of %s: %w", ErrCorrupt, n, topic, err)
 	}
-	if c.SchemaVersion != checkpointVersion || c.Topic != topic || c.Head != n {
+	if c.SchemaVersion < checkpointVersion || c.SchemaVersion > newestCheckpointFormat || c.Topic != topic || c.Head != n {
 		return nil, fmt.Errorf("%w: checkpoint %d of %s is one of %s at entry %d, version %d", ErrCorrupt, n, topic, c.Topic, c.Head, c.SchemaVersion)
 	}
 	return &c, nil

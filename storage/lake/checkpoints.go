@@ -18,7 +18,8 @@ const (
 	// checkpointEvery is after how many entries a checkpoint is made: a start
 	// reads that many entries at most, if the writer of the last one lives.
 	checkpointEvery = 100
-	// keepCheckpoints is how many are kept, in case that one is damaged.
+	// keepCheckpoints is how many of the newest are kept, in case that one is
+	// damaged. Of older ones the first of each day is kept, as long as entries are.
 	keepCheckpoints = 3
 	// keepSegments is for how long a list is kept that no kept checkpoint refers
 	// to: one that is being made does not refer to its lists yet.
@@ -171,22 +172,24 @@ func (l *Lake) collectCheckpoints() error {
 	if err != nil {
 		return err
 	}
-	needed := map[string]bool{}
-	for _, n := range all[:min(len(all), keepCheckpoints)] {
-		c, err := l.readCheckpoint(n)
-		if err != nil {
+	dated := make([]datedCheckpoint, len(all))
+	for i, n := range all {
+		if dated[i], err = l.dateOf(n); err != nil {
 			return ignoreNotExist(err)
 		}
-		for _, list := range c.Lists {
-			for _, s := range list {
-				needed[s.Name] = true
-			}
-		}
 	}
-	for _, n := range all[min(len(all), keepCheckpoints):] {
-		if err := l.removeIfThere(checkpointName(l.topic, n)); err != nil {
+	keep, needed := kept(dated, l.now()), map[string]bool{}
+	for i, c := range dated {
+		if keep[i] {
+			for _, name := range c.segments {
+				needed[name] = true
+			}
+			continue
+		}
+		if err := l.removeIfThere(checkpointName(l.topic, c.n)); err != nil {
 			return err
 		}
+		l.dates.forget(c.n)
 	}
 	entries, err := l.disk.ReadDir(segmentFolder(l.topic))
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"time"
 )
 
@@ -75,6 +76,42 @@ func (l *Lake) CollectReplaced(ctx context.Context, age time.Duration) (files in
 			return files, err
 		}
 		files += len(names)
+	}
+	return files, nil
+}
+
+// EmptyReplaced removes the files that were taken out of days without waiting
+// for their age: what was erased is then nowhere on the disk. Whoever reads by a
+// list from before finds them gone and has to list anew. It errs with ErrBusy if
+// one of the days is being swapped. It returns how many files it removed.
+func (l *Lake) EmptyReplaced(ctx context.Context, days []Day) (files int, err error) {
+	if err := l.Finish(ctx); err != nil {
+		return 0, err
+	}
+	all, err := l.swaps()
+	if err != nil {
+		return 0, err
+	}
+	for _, n := range all {
+		if !slices.Contains(days, n.day) {
+			continue
+		}
+		if !n.isDone() {
+			return files, fmt.Errorf("remove the files that were taken out of %s: %w", n.day, ErrBusy)
+		}
+		names, err := l.disk.ReadDir(n.path(l.topic))
+		if err != nil {
+			return files, ignoreNotExist(err)
+		}
+		for _, e := range names { // the folder stays: it tells that the swap is complete
+			if err := l.removeIfThere(path.Join(n.path(l.topic), e.Name())); err != nil {
+				return files, err
+			}
+			files++
+		}
+		if err := l.disk.SyncDir(n.path(l.topic)); err != nil {
+			return files, err
+		}
 	}
 	return files, nil
 }

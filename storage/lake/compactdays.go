@@ -24,12 +24,17 @@ func (s *State) ClosedDays(margin time.Duration) []Day {
 }
 
 // CompactDays compacts days one by one, tells of each in which there was
-// something to merge, and collects what was taken out long enough ago. A day
-// that another process is swapping is left for the next time.
+// something to merge, and collects what was taken out long enough ago, and
+// entries of the log that are older than KeepEntries. A day that another process
+// is swapping is left for the next time.
 func (w *Writer[R]) CompactDays(ctx context.Context, days []Day, target int64, tell func(Compacted)) (err error) {
 	defer func() {
 		_, cerr := w.lake.CollectReplaced(ctx, KeepReplaced)
-		err = errors.Join(err, cerr)
+		forgotten, ferr := w.lake.ForgetEntries(ctx, KeepEntries)
+		if forgotten > 0 {
+			w.lake.log.Info("removed old entries of the lake's log", "topic", w.lake.topic, "entries", forgotten)
+		}
+		err = errors.Join(err, cerr, ferr)
 	}()
 	for _, day := range days {
 		done, err := w.Compact(ctx, day, target)

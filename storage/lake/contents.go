@@ -7,7 +7,7 @@ import (
 
 // Contents are the files that now have the rows and the dead letters of the
 // offsets of entry e, an append: those that it put in, or what replacements have
-// made of them. Files that a replay made have those of other entries too.
+// made of them. Files that a replay or a retry made have those of other entries too.
 func (l *Lake) Contents(ctx context.Context, e Entry) (files []File, dead []DeadFile, err error) {
 	err = l.view(ctx, func(s *State) error {
 		files, dead = nil, nil
@@ -24,12 +24,16 @@ func (l *Lake) Contents(ctx context.Context, e Entry) (files []File, dead []Dead
 			}
 		}
 		for _, d := range s.DayStats() {
-			if d.Generation == 0 {
+			if d.Generation == 0 && d.Retried == 0 {
 				continue
 			}
 			day, err := s.day(d.Day)
 			if err != nil {
 				return err
+			}
+			if d.Generation == 0 {
+				files = append(files, retriedOf(day)...)
+				continue
 			}
 			for _, f := range day {
 				known := slices.ContainsFunc(files, func(x File) bool { return x.Path == f.Path || x.merged != nil && x.merged.Path == f.Path })
@@ -50,6 +54,18 @@ func (l *Lake) Contents(ctx context.Context, e Entry) (files []File, dead []Dead
 		return nil
 	})
 	return files, dead, err
+}
+
+// retriedOf are the rows of a day that were dead letters, of whatever commit.
+func retriedOf(day []File) (retried []File) {
+	for _, f := range day {
+		for _, o := range f.originals() {
+			if o.Retried {
+				retried = append(retried, o)
+			}
+		}
+	}
+	return retried
 }
 
 // overlaps says whether a file may have rows of an entry's offsets.

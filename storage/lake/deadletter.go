@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 )
@@ -23,6 +24,9 @@ type DeadLetter struct {
 	IngestedAt int64  `parquet:"ingestion_timestamp,timestamp(microsecond:utc)"`
 	Field      string `parquet:"field,dict"` // of the contract; "" if the record as a whole is broken
 	Reason     string `parquet:"reason,dict"`
+	// Erased is set where the record's bytes were erased: the SHA-256 of its key
+	// and of its value, in hex, with a colon between. Both are nil then.
+	Erased *string `parquet:"erased,optional"`
 }
 
 // deadLetter is a record that broke the contract, with a copy of its bytes.
@@ -68,9 +72,15 @@ func (l *Lake) DeadLetters(ctx context.Context, day Day, limit int) ([]DeadLette
 	return found, nil
 }
 
-// DeadRows reads a file of dead letters in order, as Rows reads one of rows.
+// DeadRows reads a file of dead letters in order, as Rows reads one of rows: one
+// that was replaced too, as long as it is kept.
 func (l *Lake) DeadRows(ctx context.Context, f DeadFile, yield func([]DeadLetter) error) error {
 	h, err := l.openCommitted(ctx, f.Path)
+	if errors.Is(err, fs.ErrNotExist) { // replaced since it was listed
+		if kept, kerr := l.openKeptDead(f); kerr == nil {
+			h, err = kept, nil
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("read dead letters: %w", err)
 	}

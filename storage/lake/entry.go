@@ -4,12 +4,15 @@ import "time"
 
 // SchemaVersion is the newest version of entries that this code reads. An entry
 // of a newer version is an error, never a guess. Version 1 had no checksum of
-// the entry itself; what does more than put in and fence is of version 3, so
-// that older programs stop there.
-const SchemaVersion = 3
+// the entry itself; what does more than put in and fence is of version 3, and
+// retries and erasures of version 4, so that older programs stop there.
+const SchemaVersion = 4
 
-// appendVersion is the version of entries that older programs read too.
-const appendVersion = 2
+// The versions of entries that older programs read too.
+const (
+	appendVersion  = 2
+	replaceVersion = 3 // of compactions and replays
+)
 
 // Kind says what an entry is for.
 type Kind string
@@ -25,6 +28,9 @@ const (
 	KindFence Kind = "fence"
 	// KindReplace takes files of one day out and puts others in their place.
 	KindReplace Kind = "replace"
+	// KindErase says that a person's data is to be nowhere in the lake, as far as
+	// records from before it tell of it.
+	KindErase Kind = "erase"
 
 	// kindForgotten stands in entry 1 when entries were removed that are in a
 	// checkpoint, so that older programs do not take the log for an empty one.
@@ -49,6 +55,7 @@ type Entry struct {
 	Days          []DayCounts `json:"days,omitempty"`           // what the files do not tell, per day
 	Fences        []string    `json:"fences,omitempty"`         // writers, KindFence only
 	Replaces      *Replaces   `json:"replaces,omitempty"`       // KindReplace only
+	Erases        *Erases     `json:"erases,omitempty"`         // KindErase only
 }
 
 // Replaces is what an entry of KindReplace says beside the files that it puts
@@ -59,9 +66,10 @@ type Replaces struct {
 	Reason Reason   `json:"reason"`
 	Files  []string `json:"files"` // paths of the files of rows that it takes out
 
-	// Of a replay only. The days of the entry are the changes of its day's counts.
+	// Of all but a compaction. The days of the entry are the changes of its day's counts.
 	DeadFiles []string `json:"dead_files,omitempty"` // paths of the files of dead letters that it takes out
 	Moves     []Move   `json:"moves,omitempty"`
+	Erasures  int      `json:"erasures,omitempty"` // how many entries of KindErase its rows and dead letters heed: all before it, else it is void
 }
 
 // Move is how many of a partition's dead letters became rows; fewer than 0: so
@@ -81,6 +89,11 @@ const (
 	ReasonCompact Reason = "compact"
 	// ReasonReplay makes rows anew of the records, and raises the day's generation.
 	ReasonReplay Reason = "replay"
+	// ReasonRetry makes rows of dead letters that keep the contract by now.
+	ReasonRetry Reason = "retry"
+	// ReasonErase takes what is personal out of rows and dead letters, and raises
+	// the day's generation where it did of rows.
+	ReasonErase Reason = "erase"
 )
 
 // Range is what a commit says of one partition: every offset in [Start, End) is
@@ -146,6 +159,7 @@ type File struct {
 	MaxEventTime time.Time  `json:"max_event_time,omitzero"` //
 	Generation   int        `json:"generation,omitempty"`    // of the day, from 0; raised by each replay
 	Sources      []Source   `json:"sources,omitempty"`       // the files that were merged into it; none: it is as it was committed first
+	Retried      bool       `json:"retried,omitempty"`       // of rows that were dead letters of earlier commits
 	TopicID      string     `json:"topic_id,omitempty"`      // of the entry, if that names one
 	Entry        int64      `json:"-"`                       // number of the entry that put it in
 	CommittedAt  time.Time  `json:"-"`                       // of the entry
@@ -163,6 +177,7 @@ type Source struct {
 	Bytes    int64  `json:"bytes"`
 	Checksum string `json:"checksum"`
 	Entry    int64  `json:"entry"` // that put it in
+	Retried  bool   `json:"retried,omitempty"`
 }
 
 // FilePart is the share of one partition in a file: Rows rows with offsets in

@@ -86,6 +86,9 @@ func parseEntry(topic string, n int64, text []byte) (Entry, error) {
 	if (e.Kind == KindReplace) != (e.Replaces != nil) {
 		return Entry{}, fmt.Errorf("%w: entry %d of %s: it is of kind %q and says what it replaces: %t", ErrCorrupt, n, topic, e.Kind, e.Replaces != nil)
 	}
+	if (e.Kind == KindErase) != (e.Erases != nil) {
+		return Entry{}, fmt.Errorf("%w: entry %d of %s: it is of kind %q and says whom it erases: %t", ErrCorrupt, n, topic, e.Kind, e.Erases != nil)
+	}
 	for i := range e.Files {
 		f := &e.Files[i]
 		f.Entry, f.CommittedAt = n, e.CommittedAt

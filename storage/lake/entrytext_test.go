@@ -29,7 +29,7 @@ func TestEntryOfVersion1(t *testing.T) {
 	if _, err := decodeEntry(testTopic, 7, withChecksum([]byte(bare))); err != nil {
 		t.Errorf("an entry of version 2: %v", err)
 	}
-	if _, err := decodeEntry(testTopic, 7, []byte(strings.Replace(old, `"schema_version": 1`, `"schema_version": 4`, 1))); err == nil || errors.Is(err, ErrCorrupt) {
+	if _, err := decodeEntry(testTopic, 7, []byte(strings.Replace(old, `"schema_version": 1`, `"schema_version": 5`, 1))); err == nil || errors.Is(err, ErrCorrupt) {
 		t.Errorf("an entry of a version to come: %v, want an error that says to use a newer program", err)
 	}
 }

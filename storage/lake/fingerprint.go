@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -39,11 +40,14 @@ func (p *fingerprint) column(c Column) hash.Hash {
 
 // fingerprint adds a committed file.
 func (l *Lake) fingerprint(ctx context.Context, f File, to *fingerprint) (err error) {
-	h, err := l.openCommitted(ctx, f.Path)
+	h, in, _, err := l.open(ctx, f)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
+	if in.Path != f.Path {
+		return fmt.Errorf("%s was merged: %w", f.Path, fs.ErrNotExist)
+	}
 	return to.add(h, h.Size())
 }
 

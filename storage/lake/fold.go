@@ -28,6 +28,9 @@ func (s *State) fold(e Entry) {
 	case KindReplace:
 		s.foldReplacement(e)
 		return
+	case KindErase:
+		s.foldErase(e)
+		return
 	}
 	s.TopicID, s.PartitionsNow = e.TopicID, max(e.PartitionsNow, s.partitionsOf(e.TopicID))
 	for _, r := range e.Partitions {

@@ -30,6 +30,7 @@ type Lake struct {
 	dirs     durableDirs
 	segments *segments
 	verified verifiedFiles
+	dates    checkpointDates
 }
 
 // Option changes how a Lake is opened.
@@ -129,7 +130,7 @@ func (s *State) take(e Entry) error {
 		if err := s.load(e.Replaces.Day); err != nil {
 			return err
 		}
-		if e.Replaces.Reason == ReasonReplay {
+		if e.Replaces.Reason != ReasonCompact {
 			if err := s.loadDead(); err != nil {
 				return err
 			}
@@ -152,16 +153,8 @@ func (l *Lake) StateAt(ctx context.Context, n int64) (*State, error) {
 	}
 	for s.Head < n {
 		e, err := l.Entry(ctx, s.Head+1)
-		if errors.Is(err, fs.ErrNotExist) {
-			now, serr := l.State(ctx)
-			if serr != nil {
-				return nil, serr
-			}
-			if now.Head > s.Head {
-				err = fmt.Errorf("%w: entry %d", ErrNotKept, s.Head+1)
-			} else {
-				err = fmt.Errorf("the log ends at entry %d: %w", now.Head, err)
-			}
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotKept) {
+			return nil, l.whyNot(ctx, s.Head, err)
 		}
 		if err != nil {
 			return nil, err
@@ -171,6 +164,22 @@ func (l *Lake) StateAt(ctx context.Context, n int64) (*State, error) {
 		}
 	}
 	return s, nil
+}
+
+// whyNot says why the entry after one cannot be read.
+func (l *Lake) whyNot(ctx context.Context, head int64, err error) error {
+	now, serr := l.State(ctx)
+	if serr != nil {
+		return serr
+	}
+	if now.Head <= head {
+		return fmt.Errorf("the log ends at entry %d: %w", now.Head, err)
+	}
+	oldest, serr := l.Oldest(ctx)
+	if serr != nil {
+		return serr
+	}
+	return fmt.Errorf("%w: the log is kept from entry %d on; entries are kept for %s", ErrNotKept, oldest.Head, KeepEntries)
 }
 
 // Where is the path at which a file that was listed before lies now, relative to
@@ -186,7 +195,7 @@ func (l *Lake) Where(ctx context.Context, f File) (string, error) {
 	}
 	name, err := l.keptAt(f)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%w: %s was replaced more than %s ago", ErrNotKept, f.Path, KeepReplaced)
+		return "", fmt.Errorf("%w: %s was replaced: such files are kept for %s at most", ErrNotKept, f.Path, KeepReplaced)
 	}
 	return name, err
 }

@@ -40,7 +40,7 @@ func (f File) originals() []File {
 	for i, s := range f.Sources {
 		all[i] = File{
 			Path: s.Path, Day: f.Day, Rows: s.Rows, LateRows: s.LateRows, Bytes: s.Bytes, Checksum: s.Checksum,
-			Generation: f.Generation, TopicID: f.TopicID, Entry: s.Entry, CommittedAt: f.CommittedAt,
+			Generation: f.Generation, TopicID: f.TopicID, Entry: s.Entry, CommittedAt: f.CommittedAt, Retried: s.Retried,
 			merged: &f, first: first,
 		}
 		first += s.Rows
@@ -122,6 +122,22 @@ func (l *Lake) keptAt(f File) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("%s: %w", f.Path, fs.ErrNotExist)
+}
+
+// openKeptDead opens a file of dead letters that was taken out, in one of the
+// folders below _swap.
+func (l *Lake) openKeptDead(f DeadFile) (blob.File, error) {
+	all, err := l.swaps()
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range all {
+		h, err := l.disk.Open(path.Join(n.path(l.topic), keptDeadName(f.Path)))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return h, err
+		}
+	}
+	return nil, fmt.Errorf("%s: %w", f.Path, fs.ErrNotExist)
 }
 
 // openCommitted opens a file that the log lists. If its writer died before it

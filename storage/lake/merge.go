@@ -92,7 +92,7 @@ func (w *Writer[R]) merge(ctx context.Context, day Day, runs [][]File) (_ *Seale
 // newReplacement is an empty replacement of a day.
 func (w *Writer[R]) newReplacement(day Day, why Reason) *Sealed {
 	s := &Sealed{opened: w.lake.now(), staged: true, entry: Entry{
-		Kind: KindReplace, CommitID: w.newID(), Writer: w.id, Topic: w.lake.topic, SchemaVersion: SchemaVersion,
+		Kind: KindReplace, CommitID: w.newID(), Writer: w.id, Topic: w.lake.topic, SchemaVersion: why.version(),
 		Replaces: &Replaces{Day: day, Reason: why},
 	}}
 	s.folder = stagedFolder(w.id, day, s.entry.CommitID)

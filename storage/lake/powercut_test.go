@@ -195,10 +195,15 @@ func nothing(context.Context, *blobtest.Disk) error { return nil }
 
 func TestCutAtEveryStep(t *testing.T) {
 	t.Parallel()
-	for name, scenario := range map[string]life{"commits": scenario, "compaction": replaceScenario, "replay": replayScenario} {
+	for name, scenario := range map[string]life{"commits": scenario, "compaction": replaceScenario, "replay": replayScenario, "retry": retryScenario, "erasure": eraseScenario} {
 		before := nothing
-		if name == "replay" {
+		switch name {
+		case "replay":
 			before = replayed
+		case "retry":
+			before = retried
+		case "erasure":
+			before = erased
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

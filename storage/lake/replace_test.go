@@ -418,34 +418,53 @@ func TestStreamRunsThroughASwap(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	check := func(t *testing.T, src source, disk *blobtest.Disk) {
+	retry := func(t *testing.T, _ source, disk blob.FS, now func() time.Time) {
+		_, err := NewWriter[row](openOn(disk, now)).RetryDeadLetters(t.Context(), fifth, byToRow)
+		if err != nil && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrFenced) {
+			t.Error(err)
+		}
+	}
+	finished := func(ctx context.Context, disk *blobtest.Disk) error { return openOn(disk, disk.Now).Finish(ctx) }
+	type lakeOf func(t *testing.T, disk blob.FS, now func() time.Time) (source, *Writer[row])
+	type goOn func(ctx context.Context, disk *blobtest.Disk) error
+	check := func(t *testing.T, src source, disk *blobtest.Disk, before goOn) {
 		allInPlace(t, openOn(disk, disk.Now))
 		for _, after := range []*blobtest.Disk{disk.AfterPowerCut(nil), disk.AfterPowerCut(blobtest.Luck(1)), tidied(t, disk).AfterPowerCut(nil), disk} {
 			if err := noneTwice(after); err != nil {
 				t.Error(err)
 			}
 			after.Advance(time.Minute)
-			if err := openOn(after, after.Now).Finish(t.Context()); err != nil {
+			if err := before(t.Context(), after); err != nil {
 				t.Error(err)
 			}
 			mustIngest(t, src, NewWriter[row](openOn(after, after.Now)), 100, 0, 1, 2)
 			checkLake(t, src, after)
 		}
 	}
-	for name, pair := range map[string][2]side{
-		"a commit within a compaction":  {compact, commit},
-		"a compaction within a commit":  {commit, compact},
-		"finishing within a compaction": {compact, finish},
-		"a compaction within another":   {compact, compact},
+	for name, pair := range map[string]struct {
+		outer, inner side
+		begin        lakeOf
+		end          goOn
+	}{
+		"a commit within a compaction":  {compact, commit, small, finished},
+		"a compaction within a commit":  {commit, compact, small, finished},
+		"finishing within a compaction": {compact, finish, small, finished},
+		"a compaction within another":   {compact, compact, small, finished},
+		"a commit within a retry":       {retry, commit, refused, retried},
+		"a retry within a commit":       {commit, retry, refused, retried},
+		"a compaction within a retry":   {retry, compact, refused, retried},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			outer, inner := pair[0], pair[1]
+			outer, inner, stride := pair.outer, pair.inner, stride
+			if strings.Contains(name, "retry") && !allRaces() {
+				stride *= 3
+			}
 			for n := 0; ; n++ {
 				deepest := 0
 				for m := n % stride; ; m += stride { // the inner one stops at its m-th step while the outer goes on
 					disk := blobtest.NewDisk()
-					src, _ := small(t, disk, disk.Now)
+					src, _ := pair.begin(t, disk, disk.Now)
 					stopped, goOn, ended := make(chan bool, 1), make(chan struct{}), make(chan struct{})
 					started := false
 					under, reachedN := step(disk, n, func() {
@@ -467,7 +486,7 @@ func TestStreamRunsThroughASwap(t *testing.T) {
 					if started {
 						<-ended
 					}
-					check(t, src, disk)
+					check(t, src, disk, pair.end)
 					if t.Failed() {
 						t.Fatalf("the outer one stopped at step %d, the inner one at %d: %v", n, m, disk.Tree())
 					}

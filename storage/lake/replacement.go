@@ -42,14 +42,51 @@ func (s *State) admits(e *Entry, head int64) error {
 	switch r.Reason {
 	case ReasonCompact:
 		return sameRows(taken, e.Files)
-	case ReasonReplay:
+	case ReasonReplay, ReasonRetry, ReasonErase:
+		if r.Erasures != s.eraseEntries {
+			return fmt.Errorf("%w: it heeds %d erasures of %d", ErrStale, r.Erasures, s.eraseEntries)
+		}
 		dead, err := s.DeadFiles()
 		if err != nil {
 			return err
 		}
-		return sameRecords(taken, dead, e, s.Days[r.Day].Generation+1)
+		if r.Reason != ReasonReplay {
+			if err := r.modest(taken, e); err != nil {
+				return err
+			}
+		}
+		return sameRecords(taken, dead, e, generationAfter(r.Reason, s.Days[r.Day].Generation))
 	}
 	return fmt.Errorf("%w: a replacement for no reason that is known: %q", ErrCorrupt, r.Reason)
+}
+
+// version is the version of entries that do it.
+func (r Reason) version() int {
+	if r == ReasonCompact || r == ReasonReplay {
+		return replaceVersion
+	}
+	return SchemaVersion
+}
+
+// modest says whether a retry or an erasure does no more than it may: a retry
+// leaves rows alone and makes none a dead letter; an erasure moves nothing, and
+// makes each file anew for itself.
+func (r *Replaces) modest(taken []File, e *Entry) error {
+	switch r.Reason {
+	case ReasonRetry:
+		if len(taken) > 0 || slices.ContainsFunc(r.Moves, func(m Move) bool { return m.ToRows < 0 }) {
+			return fmt.Errorf("%w: a retry of dead letters takes rows out", ErrCorrupt)
+		}
+	case ReasonErase:
+		same := len(taken) == len(e.Files) && len(r.Moves) == 0
+		for i := 0; same && i < len(taken); i++ {
+			same = taken[i].Rows == e.Files[i].Rows && taken[i].TopicID == e.Files[i].TopicID
+		}
+		if !same {
+			return fmt.Errorf("%w: an erasure changes which records there are", ErrCorrupt)
+		}
+	}
+	return nil
 }
 
 // pick finds files by their paths, in the order of those.
@@ -100,7 +137,7 @@ func sameRows(taken, put []File) error {
 	return nil
 }
 
-// sameRecords says whether what a replay puts in accounts for as many records as
+// sameRecords says whether what a replay, or the like, puts in accounts for as many records as
 // what it takes out, and is of the next generation.
 func sameRecords(taken []File, dead []DeadFile, e *Entry, generation int) error {
 	var rows, letters, moved int64
@@ -127,7 +164,7 @@ func sameRecords(taken []File, dead []DeadFile, e *Entry, generation int) error 
 		moved += m.ToRows
 	}
 	if rows != moved || letters != -moved {
-		return fmt.Errorf("%w: the replay makes %d rows and %d dead letters more, and says that %d dead letters became rows", ErrCorrupt, rows, letters, moved)
+		return fmt.Errorf("%w: the %s makes %d rows and %d dead letters more, and says that %d dead letters became rows", ErrCorrupt, e.Replaces.Reason, rows, letters, moved)
 	}
 	return nil
 }
@@ -137,7 +174,7 @@ func (f *File) sources() []Source {
 	if len(f.Sources) > 0 {
 		return f.Sources
 	}
-	return []Source{{Path: f.Path, Rows: f.Rows, LateRows: f.LateRows, Bytes: f.Bytes, Checksum: f.Checksum, Entry: f.Entry}}
+	return []Source{{Path: f.Path, Rows: f.Rows, LateRows: f.LateRows, Bytes: f.Bytes, Checksum: f.Checksum, Entry: f.Entry, Retried: f.Retried}}
 }
 
 // order is the entry that brought the file's first row.
@@ -172,20 +209,30 @@ func (s *State) foldReplacement(e Entry) {
 		s.countFile(f, 1)
 		day = append(day, f)
 	}
-	if r.Reason == ReasonReplay {
-		s.foldReplay(&e)
+	if r.Reason != ReasonCompact {
+		s.foldRemake(&e)
 	}
 	slices.SortStableFunc(day, func(a, b File) int { return cmp.Compare(a.order(), b.order()) })
 	s.files[r.Day] = day
 	s.replaced[r.Day] = replacement{day: r.Day, entry: e.N, commitID: e.CommitID, writer: e.Writer, at: e.CommittedAt}
 }
 
-// foldReplay takes in what a replay changes beside files of rows.
-func (s *State) foldReplay(e *Entry) {
+// foldRemake takes in what a replay, a retry or an erasure changes beside files
+// of rows.
+func (s *State) foldRemake(e *Entry) {
 	r := e.Replaces
 	d := s.Days[r.Day]
 	d.Day = r.Day
-	d.Generation, d.Replayed = d.Generation+1, e.N
+	switch r.Reason {
+	case ReasonReplay:
+		d.Generation, d.Replayed = d.Generation+1, e.N
+	case ReasonErase:
+		if len(r.Files) > 0 {
+			d.Generation, d.Replayed = d.Generation+1, e.N
+		}
+	case ReasonRetry:
+		d.Retried += len(e.Files)
+	}
 	s.Days[r.Day] = d
 	for _, c := range e.Days {
 		s.foldDay(c)

@@ -47,26 +47,7 @@ func (s source) decoder(transform Transform[row]) Decoder[row] {
 // ingestAs is ingest by another decoder.
 func (s source) ingestAs(t *testing.T, w *Writer[row], transform Transform[row], n int64, partitions ...int32) {
 	t.Helper()
-	b := w.Begin(testTopicID, mustState(t, w.lake))
-	for _, p := range partitions {
-		c := &Chunk[row]{}
-		c.Reset(testTopic, testTopicID, p, b.Next(p))
-		for o := c.End(); c.Len() < n && o < int64(len(s[p])); o++ {
-			var err error
-			if s[p][o] == nil {
-				err = c.Gap(Gap{o, o + 1, CauseControl})
-			} else {
-				_, err = c.Take(s[p][o], transform)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := b.Add(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sealed, err := b.Seal(s.ends())
+	sealed, err := s.sealAs(t.Context(), w, transform, n, partitions...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,11 @@ type row struct {
 	Ingested  int64  `parquet:"ingestion_timestamp,timestamp(microsecond:utc)"`
 }
 
+// Row is of whom its text names.
+func (r *row) Person() string       { return r.Text }
+func (r *row) PersonColumn() string { return "text" }
+func (r *row) Erase()               { r.Text = "erased" }
+
 func toRow(rec *Record, into *row) Verdict {
 	text := string(rec.Value)
 	if strings.HasPrefix(text, "broken") {
@@ -89,6 +94,10 @@ func (s source) ends() Topic {
 
 // chunk is up to n offsets of a partition from an offset on.
 func (s source) chunk(p int32, from, n int64) (*Chunk[row], error) {
+	return s.chunkAs(toRow, p, from, n)
+}
+
+func (s source) chunkAs(transform Transform[row], p int32, from, n int64) (*Chunk[row], error) {
 	c := &Chunk[row]{}
 	c.Reset(testTopic, testTopicID, p, from)
 	for o := from; o < min(from+n, int64(len(s[p]))); o++ {
@@ -98,7 +107,7 @@ func (s source) chunk(p int32, from, n int64) (*Chunk[row], error) {
 			}
 			continue
 		}
-		if ok, err := c.Take(s[p][o], toRow); !ok || err != nil {
+		if ok, err := c.Take(s[p][o], transform); !ok || err != nil {
 			return nil, fmt.Errorf("take: %v, %w", ok, err)
 		}
 	}
@@ -115,6 +124,10 @@ func (s source) ingest(ctx context.Context, w *Writer[row], n int64, partitions 
 }
 
 func (s source) seal(ctx context.Context, w *Writer[row], n int64, partitions ...int32) (*Sealed, error) {
+	return s.sealAs(ctx, w, toRow, n, partitions...)
+}
+
+func (s source) sealAs(ctx context.Context, w *Writer[row], transform Transform[row], n int64, partitions ...int32) (*Sealed, error) {
 	state, err := w.lake.State(ctx)
 	if err != nil {
 		return nil, err
@@ -122,7 +135,7 @@ func (s source) seal(ctx context.Context, w *Writer[row], n int64, partitions ..
 	b := w.Begin(testTopicID, state)
 	for _, p := range partitions {
 		b.Cover(p)
-		c, err := s.chunk(p, b.Next(p), n)
+		c, err := s.chunkAs(transform, p, b.Next(p), n)
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +177,7 @@ func plainReader(disk blob.FS, dir string, found map[string]int) error {
 		}
 		for _, x := range rows {
 			found[fmt.Sprintf("%d/%d", x.Partition, x.Offset)]++
-			if want := fmt.Sprintf("row %d/%d", x.Partition, x.Offset); x.Text != want {
+			if want := fmt.Sprintf("row %d/%d", x.Partition, x.Offset); x.Text != want && x.Text != "erased" {
 				return fmt.Errorf("%s: %q at %d/%d", name, x.Text, x.Partition, x.Offset)
 			}
 		}

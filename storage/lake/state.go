@@ -24,6 +24,9 @@ type State struct {
 	writers  map[string]writerState
 	replaced map[Day]replacement // the newest of each day
 
+	erasures     []erasure // one for each person
+	eraseEntries int       // entries of KindErase that count
+
 	// Lists, in order of commit (files in that of their first rows): what is kept
 	// beside a checkpoint, and after it what has come since.
 	kept     map[string][]segment // by day, or deadList, or rangeList
@@ -61,8 +64,9 @@ type DayStat struct {
 	DeadLetters   map[string]int64 `json:"dead_letters,omitempty"` // by field
 	Tombstones    int64            `json:"tombstones"`
 	KeyMismatches int64            `json:"key_mismatches"`
-	Generation    int              `json:"generation"`         // raised by each replay
+	Generation    int              `json:"generation"`         // raised by each replay, and where rows are erased
 	Replayed      int64            `json:"replayed,omitempty"` // the entry that raised it last
+	Retried       int              `json:"retried,omitempty"`  // files that retries of dead letters have put in
 }
 
 // DeadLetterCount is the sum of DeadLetters.
@@ -125,6 +129,7 @@ func (s *State) clone() *State {
 	c.kept = maps.Clone(s.kept)
 	c.dead, c.ranges = slices.Clip(s.dead), slices.Clip(s.ranges)
 	c.Problems = slices.Clip(s.Problems)
+	c.erasures = slices.Clip(s.erasures)
 	c.Days = maps.Clone(s.Days)
 	c.writers = maps.Clone(s.writers)
 	c.replaced = maps.Clone(s.replaced)
@@ -190,6 +195,23 @@ func (s *State) allRanges() ([]keptRange, error) {
 	}
 	kept, err := readSegments[keptRange](s.segments, s.kept[rangeList])
 	return append(kept, s.ranges...), err
+}
+
+// Ranges are what the log says of the offsets of a topic id, by partition and
+// offset, as far as it is sound; what follows on from each other is one. It errs
+// as FilesOf.
+func (s *State) Ranges(topicID string) ([]Range, error) {
+	kept, err := s.allRanges()
+	if err != nil {
+		return nil, err
+	}
+	var all []Range
+	for _, r := range mergeRanges(slices.Clone(kept)) {
+		if r.TopicID == topicID {
+			all = append(all, r.Range)
+		}
+	}
+	return all, nil
 }
 
 // FilesOf are the live files of a day, or of all days for "", by day, then path.

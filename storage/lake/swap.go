@@ -180,7 +180,7 @@ func (l *Lake) retire(e *Entry, claimed string) error {
 		}
 	}
 	for _, name := range e.Replaces.DeadFiles {
-		if err := l.disk.Link(name, path.Join(claimed, path.Base(name))); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := l.disk.Link(name, path.Join(claimed, keptDeadName(name))); err != nil && !errors.Is(err, fs.ErrExist) {
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
@@ -192,6 +192,10 @@ func (l *Lake) retire(e *Entry, claimed string) error {
 	}
 	return ignoreNotExist(l.disk.SyncDir(deadFolder(l.topic)))
 }
+
+// keptDeadName is the name of a file of dead letters among what was taken out,
+// where the rows of the same commit have its own.
+func keptDeadName(name string) string { return deadLabel + writerSeparator + path.Base(name) }
 
 // isPending says whether the day's folder is still the one from before the
 // replacement.

@@ -49,25 +49,25 @@ const maxProblems = 1000
 // What disagrees is a problem in the result; the error is for a comparison that
 // could not be done (ErrNoTopic; lake.ErrCorrupt for a file that cannot be read).
 func CompareWithKafka[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R]) (KafkaAudit, error) {
-	return compare(ctx, brokers, config, l, transform, func(lake.Entry) bool { return true })
+	return compare(ctx, brokers, config, l, transform, "", func(lake.Entry) bool { return true })
 }
 
 // CompareDayWithKafka is CompareWithKafka for the commits that have put in a
 // record of the day: whole commits, so that no offset of theirs is left out.
 func CompareDayWithKafka[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R], day lake.Day) (KafkaAudit, error) {
-	return compare(ctx, brokers, config, l, transform, func(e lake.Entry) bool {
+	return compare(ctx, brokers, config, l, transform, day, func(e lake.Entry) bool {
 		return slices.ContainsFunc(e.Files, func(f lake.File) bool { return f.Day == day }) ||
 			slices.ContainsFunc(e.Days, func(d lake.DayCounts) bool { return d.Day == day })
 	})
 }
 
-func compare[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R], of func(lake.Entry) bool) (k KafkaAudit, err error) {
+func compare[R any](ctx context.Context, brokers []string, config *sarama.Config, l *lake.Lake, transform lake.Transform[R], day lake.Day, of func(lake.Entry) bool) (k KafkaAudit, err error) {
 	asks, err := newBroker(brokers, l.Topic(), saramaConfig(config))
 	if err != nil {
 		return KafkaAudit{}, err
 	}
 	defer func() { err = errors.Join(err, asks.Close()) }()
-	c := comparison[R]{lake: l, asks: asks, transform: transform, of: of, readers: map[int32]*reader{}, starts: map[int32]int64{}, ends: map[int32]int64{}}
+	c := comparison[R]{lake: l, asks: asks, transform: transform, of: of, day: day, readers: map[int32]*reader{}, starts: map[int32]int64{}, ends: map[int32]int64{}}
 	if err := c.run(ctx); err != nil {
 		return KafkaAudit{}, fmt.Errorf("compare the lake with topic %s: %w", l.Topic(), err)
 	}
@@ -79,6 +79,7 @@ type comparison[R any] struct {
 	asks         *broker
 	transform    lake.Transform[R]
 	of           func(lake.Entry) bool // the commits to compare
+	day          lake.Day              // those that have put in a record of the day; "": all
 	readers      map[int32]*reader
 	starts, ends map[int32]int64
 	found        KafkaAudit
@@ -96,7 +97,14 @@ func (c *comparison[R]) run(ctx context.Context) error {
 	if err := c.bounds(ctx, state, topic); err != nil {
 		return err
 	}
-	for n := int64(1); n <= state.Head; n++ {
+	old, err := c.lake.Oldest(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.forgotten(ctx, state, old); err != nil {
+		return err
+	}
+	for n := old.Head + 1; n <= state.Head; n++ {
 		e, err := c.lake.Entry(ctx, n)
 		if err != nil {
 			return err
@@ -166,20 +174,25 @@ func (c *comparison[R]) entry(ctx context.Context, e lake.Entry) error {
 				return err
 			}
 		}
-		err := c.readers[r.Partition].each(ctx, start, end, func(offset int64, s *shown) error {
-			if s == nil {
-				c.found.Gone++
-				return nil
-			}
-			c.found.Compared++
-			if what := held.disagrees(r, s, c.transform); what != "" {
-				c.problem(r.Partition, offset, what)
-			}
-			return nil
-		})
-		if err != nil {
+		if err := c.offsets(ctx, held, r, start, end); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// offsets compares those from start up to end, of a range, with what the lake
+// holds of them.
+func (c *comparison[R]) offsets(ctx context.Context, held *held[R], r lake.Range, start, end int64) error {
+	return c.readers[r.Partition].each(ctx, start, end, func(offset int64, s *shown) error {
+		if s == nil {
+			c.found.Gone++
+			return nil
+		}
+		c.found.Compared++
+		if what := held.disagrees(r, s, c.transform); what != "" {
+			c.problem(r.Partition, offset, what)
+		}
+		return nil
+	})
 }

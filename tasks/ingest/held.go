@@ -20,8 +20,10 @@ type position struct {
 
 // held is what one commit put into the lake, by position.
 type held[R any] struct {
-	rows map[position]heldRow[R]
-	dead map[position]lake.DeadLetter
+	topicID  string
+	erasures *lake.Erasures
+	rows     map[position]heldRow[R]
+	dead     map[position]lake.DeadLetter
 }
 
 type heldRow[R any] struct {
@@ -42,7 +44,16 @@ func readHeld[R any](ctx context.Context, l *lake.Lake, e lake.Entry) (*held[R],
 	if err != nil {
 		return nil, err
 	}
-	h := &held[R]{rows: map[position]heldRow[R]{}, dead: map[position]lake.DeadLetter{}}
+	return readHeldOf[R](ctx, l, e, files, dead)
+}
+
+// readHeldOf is readHeld by the files that may have some of it.
+func readHeldOf[R any](ctx context.Context, l *lake.Lake, e lake.Entry, files []lake.File, dead []lake.DeadFile) (*held[R], error) {
+	state, err := l.State(ctx) // after the files: it has what was erased from them
+	if err != nil {
+		return nil, err
+	}
+	h := &held[R]{topicID: e.TopicID, erasures: state.Erasures(), rows: map[position]heldRow[R]{}, dead: map[position]lake.DeadLetter{}}
 	for _, f := range files {
 		places := make([]rowPlace, 0, f.Rows)
 		err := lake.Rows(ctx, l, f, func(rows []rowPlace) error {
@@ -109,26 +120,30 @@ func (h *held[R]) disagrees(r lake.Range, s *shown, transform lake.Transform[R])
 	case s.value == nil:
 		return "Kafka shows a tombstone, the lake does not count it as one"
 	case isRow:
-		return sameRow(row, r.Partition, s, transform)
+		return h.sameRow(row, r.Partition, s, transform)
 	case isDead:
 		return sameDead(dead, s, transform)
 	}
 	return "Kafka shows a record, the lake has neither a row nor a dead letter of it"
 }
 
-func sameRow[R any](h heldRow[R], partition int32, s *shown, transform lake.Transform[R]) string {
+func (h *held[R]) sameRow(held heldRow[R], partition int32, s *shown, transform lake.Transform[R]) string {
 	var now R
-	if v := transform(s.record(partition, h.ingestedAt), &now); v.Broken {
+	if v := transform(s.record(partition, held.ingestedAt), &now); v.Broken {
 		return fmt.Sprintf("the record breaks the contract (%s), the lake has a row of it", v.Field)
 	}
-	if names := differing(&h.row, &now); len(names) > 0 {
+	lake.EraseRow(h.erasures, h.topicID, partition, s.offset, &now) // the hash of the record's value stays
+	if names := differing(&held.row, &now); len(names) > 0 {
 		return "the lake's row is not what the record says: it differs in " + strings.Join(names, ", ")
 	}
 	return ""
 }
 
 func sameDead[R any](d lake.DeadLetter, s *shown, transform lake.Transform[R]) string {
-	if !bytes.Equal(d.Value, s.value) || !bytes.Equal(d.Key, s.key) {
+	if d.Erased != nil && d.WasOf(s.key, s.value) {
+		return ""
+	}
+	if d.Erased != nil || !bytes.Equal(d.Value, s.value) || !bytes.Equal(d.Key, s.key) {
 		return "the dead letter does not have the record's bytes"
 	}
 	if d.Field == lake.FieldTimestamp { // of no day perhaps, which Transform is not asked about

@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/tidemill/tidemill/storage/lake"
 )
@@ -14,7 +16,8 @@ type mirrorCursor struct {
 	last   int64 // entry that the mirror has
 }
 
-// advance puts the entries up to head that the mirror has not.
+// advance puts the entries up to head that the mirror has not, as far as the log
+// keeps them.
 func (m *mirrorCursor) advance(ctx context.Context, l *lake.Lake, head int64) error {
 	if m.target == nil {
 		return nil
@@ -28,6 +31,14 @@ func (m *mirrorCursor) advance(ctx context.Context, l *lake.Lake, head int64) er
 	}
 	for m.last < head {
 		e, err := l.Entry(ctx, m.last+1)
+		if errors.Is(err, lake.ErrNotKept) || errors.Is(err, fs.ErrNotExist) { // the log begins later
+			oldest, oerr := l.Oldest(ctx)
+			if oerr == nil && oldest.Head > m.last {
+				m.last = oldest.Head
+				continue
+			}
+			err = errors.Join(err, oerr)
+		}
 		if err != nil {
 			return err
 		}
