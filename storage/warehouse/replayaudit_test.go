@@ -147,11 +147,31 @@ func TestAuditOfAReplayedDay(t *testing.T) {
 	if _, err := files.Replay(background, dayNumber(2), decoder); err != nil {
 		t.Fatal(err)
 	}
+	load(t, w, dayNumber(days-1))
+	p.run(dayNumber(days - 1))
+	clean("all")
+	p.checkGold(events)
+
+	// A person who is erased from the lake is erased from bronze, from what stands behind it, and from Gold.
+	const ofPerson = `SELECT (SELECT count(*) FROM bronze.transactions WHERE customer_id = $1) + (SELECT count(*) FROM bronze.superseded WHERE customer_id = $1)
+		+ (SELECT count(*) FROM gold.fct_transactions WHERE customer_id = $1) + (SELECT count(*) FROM gold_build.fct_transactions WHERE customer_id = $1)`
+	const person = "c7"
+	payments := `SELECT transaction_id, status, amount, currency, event_time, kafka_partition, kafka_offset FROM gold.fct_transactions ORDER BY transaction_id`
+	before := p.text(payments)
+	if p.count(ofPerson, person) == 0 {
+		t.Fatalf("nothing is of %s", person)
+	}
+	if done, err := files.Erase(background, lake.Erasure{Person: person}); err != nil || len(done.Days) == 0 {
+		t.Fatalf("erased: %+v, %v", done, err)
+	}
 	if err := files.Close(); err != nil {
 		t.Fatal(err)
 	}
 	load(t, w, dayNumber(days-1))
 	p.run(dayNumber(days - 1))
-	clean("all")
-	p.checkGold(events)
+	clean("erased")
+	if n, as := p.count(ofPerson, person), p.count(ofPerson, payment.Erased); n != 0 || as == 0 {
+		t.Errorf("%d rows of the person are left, %d are of nobody", n, as)
+	}
+	compare(t, "payments after an erasure", p.text(payments), before)
 }

@@ -151,7 +151,8 @@ func TestReplayFromTheLake(t *testing.T) {
 		if before[i].Rows > 0 && (before[i].Generation != 0 || after[i].Generation != 2) {
 			t.Errorf("generation %d, then %d; want 0, then 2", before[i].Generation, after[i].Generation)
 		}
-		before[i].Generation, before[i].Bytes, after[i].Generation, after[i].Bytes = 0, 0, 0, 0
+		before[i].Generation, before[i].Bytes = 0, 0
+		after[i].Generation, after[i].Bytes, after[i].Replayed = 0, 0, 0
 		if err != nil || fmt.Sprint(before[i]) != fmt.Sprint(after[i]) {
 			t.Errorf("the day is %+v, it was %+v", after[i], before[i])
 		}
