@@ -243,7 +243,8 @@ func TestAFailedModelLeavesGoldIntact(t *testing.T) {
 // TestGoldFollowsReplays loads and builds what a decoder with faults made of the records, and replays the days, some of them
 // before others have come: Gold is in the end that of the records as they are.
 func TestGoldFollowsReplays(t *testing.T) {
-	events := topic(7, payments, testDays)
+	const days = 5
+	events := topic(7, payments, days)
 	p := newPipeline(t, events)
 	r := rand.New(rand.NewPCG(7, 7)) //nolint:gosec // a test's order
 	right := rowsOf(t, events)
@@ -273,7 +274,7 @@ func TestGoldFollowsReplays(t *testing.T) {
 		day := lake.DayOf(utc(ghost.KafkaTimestamp))
 		p.lake.put(fmt.Sprintf("%s-ghost-%d", day, i), day, []payment.Row{ghost})
 	}
-	for d := range testDays {
+	for d := range days {
 		rows := faulty(dayNumber(d))
 		p.lake.put(string(dayNumber(d)), dayNumber(d), rows)
 		if d%3 == 2 {
@@ -289,7 +290,7 @@ func TestGoldFollowsReplays(t *testing.T) {
 	// The faults that lost records are mended by what was sent of them: as dead letters that are rows now.
 	lost := map[lake.Day][]payment.Row{}
 	for day, rows := range right {
-		files, err := p.lake.Files(background, lastDay)
+		files, err := p.lake.Files(background, dayNumber(days-1))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -305,25 +306,25 @@ func TestGoldFollowsReplays(t *testing.T) {
 			}
 		}
 	}
-	for d := range testDays {
+	for d := range days {
 		p.lake.replay(dayNumber(d), asTheyAre)
 		if rows := lost[dayNumber(d)]; len(rows) > 0 {
 			p.lake.put(string(dayNumber(d))+"-found", dayNumber(d), rows)
 		}
-		if d == testDays/2 {
-			p.daily(t, dayNumber(testDays-1))
+		if d == days/2 {
+			p.daily(t, dayNumber(days-1))
 		}
 	}
-	p.daily(t, dayNumber(testDays-1))
+	p.daily(t, dayNumber(days-1))
 	p.checkGold(events)
-	p.lake.checkBronze(t, p.database, dayNumber(testDays-1))
+	p.lake.checkBronze(t, p.database, dayNumber(days-1))
 	if n := p.count(ghosts); n > 0 {
 		t.Errorf("%d payments of nobody are in Gold", n)
 	}
 	if n := p.count(`SELECT count(*) FROM metadata.payment_changes`); n > 0 {
 		t.Errorf("%d changes of payments are left", n)
 	}
-	if a := p.call(dayNumber(testDays-1), "test"); !a.Success {
+	if a := p.call(dayNumber(days-1), "test"); !a.Success {
 		t.Errorf("dbt test: %+v", a)
 	}
 	before := p.text(`SELECT * FROM gold.fct_transactions ORDER BY transaction_id`)

@@ -18,7 +18,7 @@ type Expired struct {
 }
 
 // errInUse says that a month has rows which Gold does not have yet.
-var errInUse = errors.New("Gold has not got all of its rows yet")
+var errInUse = errors.New("not all of its rows are in Gold yet")
 
 // Retained is what a Retain did.
 type Retained struct {

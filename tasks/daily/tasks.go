@@ -139,7 +139,7 @@ func (t Tasks) Retain(months int) func(context.Context, engine.Run[engine.NoPara
 			log.Info("dropped", "month", m.Month, "rows", m.Rows, "superseded", m.Superseded)
 		}
 		for _, m := range done.Waiting {
-			log.Warn("a month waits: Gold has not got all of its rows yet", "month", m)
+			log.Warn("a month waits: not all of its rows are in Gold yet", "month", m)
 		}
 		return done, err
 	}
