@@ -24,6 +24,8 @@ const (
 	restartDays = 12
 	// restartRound is how many entries are written at a time, before they are in a checkpoint and forgotten.
 	restartRound = 10_000
+	// restartForget is after how many entries old ones are removed: each time all checkpoints' lists are read.
+	restartForget = 100_000
 	// restartRest is how many entries follow the last checkpoint: the most that there can be.
 	restartRest = 99
 )
@@ -127,8 +129,10 @@ func writeLog(ctx context.Context, root string, entries int) error {
 		if _, err := l.Checkpoint(ctx); err != nil {
 			return err
 		}
-		if _, err := l.ForgetEntries(ctx, 0); err != nil {
-			return err
+		if n%restartForget <= restartRound {
+			if _, err := l.ForgetEntries(ctx, 0); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

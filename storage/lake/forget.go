@@ -86,8 +86,10 @@ func (l *Lake) isWhole(n int64) error {
 		return err
 	}
 	for key, list := range c.Lists {
-		if _, err := readSegments[any](l.segments, list); err != nil {
-			return fmt.Errorf("checkpoint %d, list %s: %w", n, key, err)
+		for _, s := range list { // its checksum is that of what was written; to decode it would take minutes and a gigabyte of a long log
+			if _, err := l.segments.read(s); err != nil {
+				return fmt.Errorf("checkpoint %d, list %s: %w", n, key, err)
+			}
 		}
 	}
 	return nil
